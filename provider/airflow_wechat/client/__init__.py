@@ -1,0 +1,1 @@
+"""WeChat's API for Mini Program reports. Knows nothing of Airflow."""

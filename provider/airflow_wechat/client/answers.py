@@ -1,0 +1,114 @@
+"""From WeChat's answer to rows, or to the error it stands for. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from airflow_wechat.client.errors import CheckAnswerError, error_of
+from airflow_wechat.client.periods import Period
+from airflow_wechat.client.reports import Column, ColumnType, Report, Row
+
+Answer = dict[str, Any]
+"""What WeChat said: a JSON object."""
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def decode(body: bytes, path: str) -> Answer:
+    """Read the JSON object in a body.
+
+    :raises CheckAnswerError: for HTML, cut-off JSON, JSON that is no object, and numbers JSON does not know
+    """
+    try:
+        answer = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise CheckAnswerError(f"not JSON but {_glimpse(body)}", path=path) from None
+    if not isinstance(answer, dict):
+        raise CheckAnswerError(f"not a JSON object but {_glimpse(body)}", path=path)
+    return answer
+
+
+def raise_for_errcode(answer: Answer, path: str, *, token_endpoint: bool = False) -> None:
+    """Raise the error that an answer's ``errcode`` stands for; 0 and none are success.
+
+    :raises WeChatError: the class that :data:`~airflow_wechat.client.errors.ERRCODES` names for the code
+    """
+    errcode = answer.get("errcode", 0)
+    try:
+        errcode = int(errcode)
+    except (TypeError, ValueError):
+        raise CheckAnswerError(f"errcode is {errcode!r}, not a number", path=path) from None
+    if errcode:
+        raise error_of(errcode, str(answer.get("errmsg") or ""), path, token_endpoint=token_endpoint)
+
+
+def rows_of(report: Report, period: Period, app_id: str, answer: Answer, fetched_at: datetime) -> list[Row]:
+    """Turn a successful answer into its row: a list of one, or of none where WeChat's list is empty.
+
+    :raises CheckAnswerError: for no list, several rows, another period than asked, a missing number, or a
+        text where a number belongs
+    """
+    entries = answer.get("list")
+    if not isinstance(entries, list):
+        _refuse(report, f"no list in the answer, only {sorted(answer)[:10]}")
+    if len(entries) > 1:
+        _refuse(report, f"{len(entries)} rows for {period}, expected one")
+    return [_row(report, period, app_id, entry, fetched_at) for entry in entries]
+
+
+def _row(report: Report, period: Period, app_id: str, entry: Any, fetched_at: datetime) -> Row:
+    if not isinstance(entry, dict):
+        _refuse(report, f"the row for {period} is {_shown(entry)}, expected an object")
+    if entry.get("ref_date") != period.ref_date:
+        _refuse(report, f"asked for {period.ref_date}, got ref_date {_shown(entry.get('ref_date'))}")
+    known = {"ref_date", *(field.name for field in report.fields)}
+    return {
+        "app_id": app_id,
+        "period_start": period.start.isoformat(),
+        "period_end": period.end.isoformat(),
+        "ref_date": period.ref_date,
+        **{field.name: _number(report, field, entry) for field in report.fields},
+        "extra": {name: value for name, value in entry.items() if name not in known} or None,
+        "fetched_at": fetched_at.astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+
+
+def _number(report: Report, field: Column, entry: Mapping[str, Any]) -> int | float | None:
+    value = entry.get(field.name)
+    if value is None:
+        if field.nullable:
+            return None
+        _refuse(report, f"{field.name} is missing")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(report, f"{field.name} is {_shown(value)}, expected a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        _refuse(report, f"{field.name} is {_shown(value)}, expected a finite number")
+    if field.type is ColumnType.NUMBER:
+        return number
+    if value != int(value) or int(value) not in _INT64:
+        _refuse(report, f"{field.name} is {_shown(value)}, expected a {field.type.value}")
+    return int(value)
+
+
+def _refuse(report: Report, errmsg: str) -> NoReturn:
+    raise CheckAnswerError(errmsg, path=report.path)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:80]
+
+
+def _glimpse(body: bytes) -> str:
+    return repr(body[:80].decode("utf-8", "replace")) + (f" … ({len(body)} bytes)" if len(body) > 80 else "")

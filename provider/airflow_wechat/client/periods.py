@@ -1,0 +1,268 @@
+"""Days, weeks and months in Beijing, and which of them a run stands for.
+
+Everything here is pure: the present moment is an argument, never read from a clock.
+A period's days are :class:`~datetime.date`, both ends included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+import pendulum
+
+BEIJING = pendulum.timezone("Asia/Shanghai")
+
+_DAY = timedelta(days=1)
+
+
+class Granularity(StrEnum):
+    """How long a period is."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+    @property
+    def noun(self) -> str:
+        """What one period is called."""
+        return _NOUNS[self]
+
+    def period_of(self, day: date) -> Period:
+        """Return the period that holds a day: that day, its Monday–Sunday week or its calendar month."""
+        start = _STARTS[self](day)
+        return Period(self, start, _next_start(self, start) - _DAY)
+
+
+_NOUNS = {Granularity.DAILY: "day", Granularity.WEEKLY: "week", Granularity.MONTHLY: "month"}
+
+_STARTS: dict[Granularity, Callable[[date], date]] = {
+    Granularity.DAILY: lambda day: day,
+    Granularity.WEEKLY: lambda day: day - day.weekday() * _DAY,
+    Granularity.MONTHLY: lambda day: day.replace(day=1),
+}
+
+# From a period's first day, this many days lie surely in the next period.
+_STRIDES = {Granularity.DAILY: 1, Granularity.WEEKLY: 7, Granularity.MONTHLY: 31}
+
+
+def _next_start(granularity: Granularity, start: date) -> date:
+    return _STARTS[granularity](start + _STRIDES[granularity] * _DAY)
+
+
+@dataclass(frozen=True, order=True)
+class Period:
+    """One day, one Monday–Sunday week or one calendar month in Beijing; ``end`` is its last day.
+
+    Make one with :meth:`Granularity.period_of`, so that its ends fit its granularity.
+    """
+
+    granularity: Granularity
+    start: date
+    end: date
+
+    @property
+    def ref_date(self) -> str:
+        """WeChat's own text for the period: ``20170313``, ``20170306-20170312`` or ``201703``."""
+        return _REF_DATES[self.granularity](self)
+
+    @property
+    def begins_at(self) -> pendulum.DateTime:
+        """The first moment of the period, Beijing time."""
+        return midnight(self.start)
+
+    @property
+    def ends_at(self) -> pendulum.DateTime:
+        """The first moment after the period, Beijing time."""
+        return midnight(self.end + _DAY)
+
+    @property
+    def next(self) -> Period:
+        """The period that follows."""
+        return self.granularity.period_of(self.end + _DAY)
+
+    def earlier(self, count: int) -> Period:
+        """Return the period that lies ``count`` periods before this one."""
+        period = self
+        for _ in range(count):
+            period = self.granularity.period_of(period.start - _DAY)
+        return period
+
+    def __str__(self) -> str:
+        return str(self.start) if self.start == self.end else f"{self.start}..{self.end}"
+
+
+_REF_DATES: dict[Granularity, Callable[[Period], str]] = {
+    Granularity.DAILY: lambda period: f"{period.start:%Y%m%d}",
+    Granularity.WEEKLY: lambda period: f"{period.start:%Y%m%d}-{period.end:%Y%m%d}",
+    Granularity.MONTHLY: lambda period: f"{period.start:%Y%m}",
+}
+
+
+@dataclass(frozen=True)
+class PeriodRange:
+    """Successive periods from ``first`` to ``last``, both included; as small for ten years as for a day."""
+
+    first: Period
+    last: Period
+
+    def __iter__(self) -> Iterator[Period]:
+        period = self.first
+        while period.start <= self.last.start:
+            yield period
+            period = period.next
+
+
+@dataclass(frozen=True)
+class RunMoments:
+    """What Airflow says of a run that decides its period; any of them may be missing."""
+
+    partition_date: datetime | None = None
+    partition_key: str | None = None
+    data_interval_end: datetime | None = None
+    run_after: datetime | None = None
+
+
+def midnight(day: date) -> pendulum.DateTime:
+    """Return the first moment of a day in Beijing."""
+    return pendulum.datetime(day.year, day.month, day.day, tz=BEIJING)
+
+
+def beijing_day(moment: datetime) -> date:
+    """Return the day in Beijing at a moment that carries a time zone.
+
+    :raises ValueError: for a moment without a time zone
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone, so its day in Beijing is not known")
+    return moment.astimezone(BEIJING).date()
+
+
+def latest_complete(granularity: Granularity, moment: datetime) -> Period:
+    """Return the latest period that is over in Beijing at ``moment``; one that ends right then is over."""
+    return granularity.period_of(beijing_day(moment)).earlier(1)
+
+
+def periods_between(granularity: Granularity, begin: date, end: date) -> PeriodRange:
+    """Return every period with a day in [``begin``, ``end``], both included.
+
+    :raises ValueError: when ``end`` lies before ``begin``
+    """
+    if end < begin:
+        raise ValueError(f"end_date {end} lies before begin_date {begin}; both are included")
+    return PeriodRange(granularity.period_of(begin), granularity.period_of(end))
+
+
+def periods_of_run(
+    granularity: Granularity,
+    run: RunMoments,
+    *,
+    now: datetime,
+    begin_date: str | date | None = None,
+    end_date: str | date | None = None,
+    lookback: int | str = 0,
+) -> PeriodRange:
+    """Return the periods a run asks for.
+
+    In this order: the dates given, the run's partition, the end of its data interval, its ``run_after``.
+    A late or retried run gets what it got at first: ``now`` only serves to refuse what is not over yet.
+
+    :param now: the present moment, with a time zone
+    :param begin_date: first day, included (see :func:`parse_day`); alone, the period that holds it
+    :param end_date: last day, included; alone, the period that holds it
+    :param lookback: that many periods before as well
+    :raises ValueError: for a date, partition key or lookback that cannot be read, for an end before the
+        begin, and for a period named by date or partition that is not over yet in Beijing
+    """
+    begin, end = parse_day("begin_date", begin_date), parse_day("end_date", end_date)
+    if begin or end:
+        begin, end = begin or end, end or begin
+        assert begin and end
+        _refuse_unfinished(granularity, end, now)
+        periods = periods_between(granularity, begin, end)
+    elif run.partition_date or run.partition_key:
+        day = _partition_day(run)
+        _refuse_unfinished(granularity, day, now, cure="; a partitioned schedule usually wants run_offset=-1")
+        periods = periods_between(granularity, day, day)
+    elif moment := run.data_interval_end or run.run_after:
+        period = latest_complete(granularity, moment)
+        periods = PeriodRange(period, period)
+    else:
+        raise ValueError("the run carries neither partition, data interval nor run_after: give begin_date")
+    return _with_lookback(periods, lookback)
+
+
+def parse_day(name: str, value: str | date | None) -> date | None:
+    """Read a Beijing day from ``YYYY-MM-DD`` or ``YYYYMMDD``; ``None`` or blank text means not given.
+
+    A datetime with a time zone, as native templates give, means its day in Beijing.
+
+    :param name: the parameter's name, for the error
+    :raises ValueError: for anything else
+    """
+    if isinstance(value, datetime):
+        return beijing_day(value)
+    if value is None or isinstance(value, date):
+        return value
+    text = value.strip() if isinstance(value, str) else repr(value)
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}", text):
+        raise ValueError(f"{name}={value!r} is no date: give YYYY-MM-DD or YYYYMMDD")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name}={value!r} is no day of the calendar: give YYYY-MM-DD or YYYYMMDD") from None
+
+
+# What Airflow's timetables and mappers make keys of. Fixed widths: strptime alone reads 202611 as 2026-01-01.
+_KEY = re.compile(
+    r"(?P<year>[0-9]{4})"
+    r"(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}| \(W[0-9]{2}\))?)?"
+    r"|(?P<month_>[0-9]{2})(?P<day_>[0-9]{2})?)"
+)
+
+
+def _partition_day(run: RunMoments) -> date:
+    if run.partition_date:
+        return beijing_day(run.partition_date)
+    key = run.partition_key or ""
+    if found := _KEY.fullmatch(key):
+        parts = found.groupdict()
+        try:
+            return date(
+                int(parts["year"]),
+                int(parts["month"] or parts["month_"]),
+                int(parts["day"] or parts["day_"] or 1),
+            )
+        except ValueError:
+            pass
+    raise ValueError(
+        f"partition key {key!r} names no day: allowed are 2026-01-31T00:00:00, 2026-01-31, 20260131, "
+        f"2026-01-26 (W05), 2026-01 and 202601, Beijing time"
+    )
+
+
+def _refuse_unfinished(granularity: Granularity, day: date, now: datetime, cure: str = "") -> None:
+    last_allowed = latest_complete(granularity, now).end
+    if day > last_allowed:
+        raise ValueError(
+            f"{day} lies in a {granularity.noun} that is not over yet in Beijing; "
+            f"the last allowed date is {last_allowed}{cure}"
+        )
+
+
+def _with_lookback(periods: PeriodRange, lookback: int | str) -> PeriodRange:
+    try:
+        count = int(lookback)
+    except (TypeError, ValueError):
+        count = -1
+    if count < 0:
+        raise ValueError(f"lookback={lookback!r} is not allowed: give a number of periods, 0 or more")
+    try:
+        return PeriodRange(periods.first.earlier(count), periods.last)
+    except OverflowError:
+        raise ValueError(f"lookback={lookback!r} reaches before the year 1") from None

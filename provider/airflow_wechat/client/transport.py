@@ -1,0 +1,207 @@
+"""HTTPS to WeChat: the one place that sees a token or a secret in a URL.
+
+Nothing that leaves this module, be it an answer, an error or a log line, carries what a request sent as
+a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote, quote_plus, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity.wait import wait_base
+
+from airflow_wechat.client.answers import Answer, decode, raise_for_errcode
+from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
+
+DEFAULT_BASE_URL = "https://api.weixin.qq.com"
+DEFAULT_TIMEOUT = 30.0
+
+_TRIES = 4
+_WAITS = wait_random_exponential(multiplier=0.5, max=8)
+_MAX_BODY = 4 * 1024 * 1024
+_HIDDEN = "***"
+
+
+class Transport:
+    """Posts JSON to one of WeChat's hosts and gives the JSON object it answers.
+
+    Passing troubles (errcodes -1, 61504, 45011, HTTP 5xx and 429, a lost connection, a time-out) are asked
+    again up to three times, with growing, jittered waits. Redirects are not followed, certificates always
+    verified. Threads may share one.
+
+    :param base_url: where WeChat is; plain http only for loopback
+    :param timeout: seconds to wait for the connection, and again for each part of the answer
+    :param connections: how many connections are kept open at most
+    :param waits: the waits between tries
+    :raises ValueError: for a base URL that is not allowed
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_BASE_URL,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        connections: int = 8,
+        waits: wait_base = _WAITS,
+    ) -> None:
+        self.base_url = check_base_url(base_url)
+        self._timeout = timeout
+        self._connections = connections
+        self._retrying = Retrying(
+            stop=stop_after_attempt(_TRIES),
+            wait=waits,
+            retry=retry_if_exception_type(TryAgainError),
+            reraise=True,
+        )
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        access_token: str | None = None,
+        secret: str | None = None,
+    ) -> Answer:
+        """Post a body and return the answer, which is a success.
+
+        :param path: the path of the call, as ``/datacube/…``
+        :param body: what to send, as JSON
+        :param access_token: goes into the query
+        :param secret: the AppSecret, which goes into the body; errcodes then mean what they mean on an
+            endpoint that takes it
+        :raises WeChatError: the class that the trouble stands for
+        """
+        secrets = [text for text in (access_token, secret) if text]
+        payload = dict(body, secret=secret) if secret else body
+        query = {"access_token": access_token} if access_token else None
+
+        def attempt() -> Answer:
+            answer = decode(_hide(self._send(path, payload, query, secrets), secrets), path)
+            raise_for_errcode(answer, path, token_endpoint=secret is not None)
+            return answer
+
+        return self._retrying(attempt)
+
+    def _send(
+        self, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None, secrets: Iterable[str]
+    ) -> bytes:
+        failure: WeChatError
+        try:
+            response = self._session.post(
+                self.base_url + path,
+                params=query,
+                data=json.dumps(body, separators=(",", ":")).encode(),
+                headers={"Content-Type": "application/json"},
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                _raise_for_status(response, path)
+                return _read(response, path)
+        except requests.exceptions.SSLError as error:
+            failure = CheckAnswerError(_reason(error, secrets), path=path)
+        except requests.RequestException as error:
+            failure = TryAgainError(_reason(error, secrets), path=path)
+        raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = HTTPAdapter(pool_maxsize=self._connections)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+
+def check_base_url(base_url: str) -> str:
+    """Return a base URL without its last slash; a bare host means https.
+
+    :raises ValueError: for plain http to another host than loopback, and for anything but scheme, host,
+        port and path
+    """
+    url = base_url.strip().rstrip("/")
+    if "://" not in url:
+        url = f"https://{url}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"base URL {base_url!r} is not allowed: give https://HOST, as {DEFAULT_BASE_URL}")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError(f"base URL for {parts.hostname!r} must not carry a user, a query or a fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(
+            f"base URL {base_url!r} is not allowed: plain http would show the AppSecret to the network; "
+            f"give https://{parts.hostname} (http is for loopback only)"
+        )
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _raise_for_status(response: requests.Response, path: str) -> None:
+    status = response.status_code
+    if status >= 500 or status == 429:
+        raise TryAgainError(f"HTTP {status} {response.reason}", path=path)
+    if status != 200:
+        raise CheckAnswerError(f"HTTP {status} {response.reason}, expected 200", path=path)
+
+
+def _read(response: requests.Response, path: str) -> bytes:
+    body = b""
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise CheckAnswerError(f"an answer of more than {_MAX_BODY} bytes", path=path)
+    return body
+
+
+def _reason(error: requests.RequestException, secrets: Iterable[str]) -> str:
+    inner = error.args[0] if error.args else ""
+    inner = getattr(inner, "reason", None) or inner
+    return _hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
+
+
+def _hide(text: bytes, secrets: Iterable[str]) -> bytes:
+    for secret in secrets:
+        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(form.encode(), _HIDDEN.encode())
+    return text
+
+
+class _HideQuery(logging.Filter):
+    """Hides credentials in the URLs that urllib3 logs."""
+
+    _CREDENTIAL = re.compile(r"((?:access_token|secret)=)[^&\s\"']*")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        hidden = self._CREDENTIAL.sub(rf"\1{_HIDDEN}", message)
+        if hidden != message:
+            record.msg, record.args = hidden, ()
+        return True
+
+
+for _logger in ("connection", "connectionpool", "poolmanager", "util.retry"):
+    logging.getLogger(f"urllib3.{_logger}").addFilter(_HideQuery())
