@@ -1,0 +1,12 @@
+"""The connections and tables of the sample DAGs, in one place: change them here."""
+
+from __future__ import annotations
+
+WECHAT_CONN_ID = "wechat_default"
+SQL_CONN_ID = "wechat_target"
+
+TABLES = {
+    "daily_visit_trend": "wechat_daily_visit_trend",
+    "weekly_visit_trend": "wechat_weekly_visit_trend",
+    "monthly_visit_trend": "wechat_monthly_visit_trend",
+}

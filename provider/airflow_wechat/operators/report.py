@@ -1,0 +1,252 @@
+"""What all operators of reports share: which periods to ask for, in which order, and how to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+
+from airflow_wechat.airflow_versions import moments_of
+from airflow_wechat.client.errors import WeChatError
+from airflow_wechat.client.periods import Period, PeriodRange, periods_of_run
+from airflow_wechat.client.reports import Report, get_report
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_wechat.client.client import Fetched
+    from airflow_wechat.hooks.wechat import WeChatHook
+
+_BATCH = 100
+
+
+class BadArgumentError(AirflowFailException, ValueError):
+    """An argument that no retry can make right; ends the task at once."""
+
+
+class WeChatReportOperator(BaseOperator):
+    """Fetch a report for the periods a run stands for; what becomes of the rows is a subclass's.
+
+    Without dates a run asks for its own period: its partition's, else the latest complete one at the end of
+    its data interval, else at its ``run_after``, always in Beijing.
+
+    Where WeChat has not published a period yet, the others are landed first. Then a deferrable task leaves
+    the worker until WeChat has; any other fails and leaves the waiting to its retries. Only where the wait
+    ends with nothing but empty answers is that taken as "no data", with a warning.
+
+    :param wechat_conn_id: the connection with AppID and AppSecret (templated)
+    :param begin_date: first Beijing day, included, ``YYYY-MM-DD`` or ``YYYYMMDD``; every period with a day
+        in the range is asked for; alone, the period that holds it (templated)
+    :param end_date: last Beijing day, included; alone, the period that holds it (templated)
+    :param lookback: that many periods before as well, for numbers that WeChat may have revised (templated)
+    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
+    :param poll_interval: how often WeChat is asked while waiting
+    :param wait_timeout: how long to wait before the task fails for good
+    :param max_concurrency: how many requests may be under way at once
+    """
+
+    template_fields: ClassVar[tuple[str, ...]] = ("wechat_conn_id", "begin_date", "end_date", "lookback")
+    ui_color = "#d9f7e3"
+
+    report: str
+
+    def __init__(
+        self,
+        *,
+        wechat_conn_id: str = "wechat_default",
+        begin_date: str | date | None = None,
+        end_date: str | date | None = None,
+        lookback: int | str = 0,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: timedelta = timedelta(minutes=15),
+        wait_timeout: timedelta = timedelta(hours=24),
+        max_concurrency: int = 8,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wechat_conn_id = wechat_conn_id
+        self.begin_date = begin_date
+        self.end_date = end_date
+        self.lookback = lookback
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.wait_timeout = wait_timeout
+        self.max_concurrency = max_concurrency
+
+    def execute(self, context: Context) -> Any:
+        """Fetch and land the run's periods.
+
+        :return: what landed, JSON-serialisable
+        :raises BadArgumentError: for arguments that are not allowed, before any request
+        :raises AirflowFailException: for what only a person can mend
+        :raises WeChatError: for what a retry may mend
+        """
+        with _ending_where_retries_are_useless():
+            with refusing_bad_arguments():
+                self._check_arguments()
+                periods = self._periods(context)
+                landed = self._begin()
+            self.log.info("Asking WeChat for %s from %s to %s", self.report, periods.first, periods.last)
+            return self._load(context, periods, landed, wait_until=None)
+
+    def resume(
+        self, context: Context, event: dict[str, Any], pending: list[str], landed: Any, wait_until: str
+    ) -> Any:
+        """Go on after the wait: ask again for what was not published before; a trigger's event calls it.
+
+        :param event: ``timed_out``: whether the wait has reached its end
+        :param pending: the first days of the periods to ask for again
+        :param landed: what landed before
+        :param wait_until: when the wait ends
+        """
+        with _ending_where_retries_are_useless():
+            granularity = self._report.granularity
+            periods = [granularity.period_of(date.fromisoformat(start)) for start in pending]
+            until = datetime.fromisoformat(wait_until)
+            return self._load(context, periods, landed, wait_until=until, timed_out=event["timed_out"])
+
+    def _begin(self) -> Any:
+        """Make ready to land, and return what has landed so far: nothing, JSON-serialisable."""
+        raise NotImplementedError
+
+    def _land(self, landed: Any, fetched: list[Fetched]) -> Any:
+        """Land some more periods, and return all that has landed."""
+        raise NotImplementedError
+
+    def _check_arguments(self) -> None:
+        if not self.poll_interval > timedelta():
+            raise ValueError(f"poll_interval={self.poll_interval!r} is not allowed: give more than 0")
+        if self.max_concurrency < 1:
+            raise ValueError(f"max_concurrency={self.max_concurrency!r} is not allowed: give 1 or more")
+        _ = self._report, self.hook.client
+
+    def _periods(self, context: Context) -> PeriodRange:
+        return periods_of_run(
+            self._report.granularity,
+            moments_of(context),
+            now=datetime.now(UTC),
+            begin_date=self.begin_date,
+            end_date=self.end_date,
+            lookback=self.lookback,
+        )
+
+    @property
+    def _report(self) -> Report:
+        return get_report(self.report)
+
+    @cached_property
+    def hook(self) -> WeChatHook:
+        """The hook, made when first needed."""
+        from airflow_wechat.hooks.wechat import WeChatHook
+
+        return WeChatHook(self.wechat_conn_id)
+
+    def _load(
+        self,
+        context: Context,
+        periods: Iterable[Period],
+        landed: Any,
+        *,
+        wait_until: datetime | None,
+        timed_out: bool = False,
+    ) -> Any:
+        waiting: list[Fetched] = []
+        fetched = self.hook.client.fetch_many(self._report, periods, max_concurrency=self.max_concurrency)
+        for batch in _in_batches(fetched):
+            waiting += [one for one in batch if one.not_ready]
+            landed = self._land(landed, [one for one in batch if not one.not_ready])
+            self._tell(batch)
+        if waiting and not self._may_be_no_data(context, waiting, timed_out):
+            self._wait(waiting, landed, wait_until, timed_out)
+        return landed
+
+    def _tell(self, batch: list[Fetched]) -> None:
+        for one in batch:
+            if not (one.rows or one.not_ready):
+                self.log.warning("WeChat has no data for %s of %s", one.period, self.report)
+        self.log.info("Landed %d periods up to %s", sum(len(one.rows) for one in batch), batch[-1].period)
+
+    def _may_be_no_data(self, context: Context, waiting: list[Fetched], timed_out: bool) -> bool:
+        """Tell whether the wait is over and WeChat had nothing but empty answers: no reason to fail."""
+        if not all(one.not_ready and one.not_ready.empty for one in waiting):
+            return False
+        if not (timed_out or self._is_last_retry(context)):
+            return False
+        for one in waiting:
+            self.log.warning("WeChat still has no data for %s of %s", one.period, self.report)
+        return True
+
+    def _is_last_retry(self, context: Context) -> bool:
+        instance = context["ti"]
+        return not self.deferrable and 0 < instance.max_tries < instance.try_number
+
+    def _wait(
+        self, waiting: list[Fetched], landed: Any, wait_until: datetime | None, timed_out: bool
+    ) -> None:
+        not_ready = waiting[0].not_ready
+        assert not_ready
+        if timed_out:
+            named = ", ".join(str(one.period) for one in waiting[:10])
+            raise AirflowFailException(
+                f"waited {self.wait_timeout} for WeChat to publish {self.report} of {named}: {not_ready}"
+            )
+        if not self.deferrable:
+            raise not_ready
+        self._defer(waiting, landed, wait_until or datetime.now(UTC) + self.wait_timeout)
+
+    def _defer(self, waiting: list[Fetched], landed: Any, wait_until: datetime) -> None:
+        from airflow_wechat.triggers.report import ReportPublishedTrigger
+
+        pending = [one.period.start.isoformat() for one in waiting]
+        self.log.info("Waiting until %s for WeChat to publish %s", wait_until, ", ".join(pending[:10]))
+        self.defer(
+            trigger=ReportPublishedTrigger(
+                report=self.report,
+                wechat_conn_id=self.wechat_conn_id,
+                pending=pending,
+                poll_interval=self.poll_interval.total_seconds(),
+                wait_until=wait_until.isoformat(),
+            ),
+            method_name="resume",
+            kwargs={"pending": pending, "landed": landed, "wait_until": wait_until.isoformat()},
+        )
+
+
+def _in_batches(fetched: Iterable[Fetched]) -> Iterator[list[Fetched]]:
+    """Group what comes; before an error is passed on, what came before it is given."""
+    batch: list[Fetched] = []
+    try:
+        for one in fetched:
+            batch.append(one)
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
+    except WeChatError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+@contextmanager
+def refusing_bad_arguments() -> Iterator[None]:
+    """Turn a ``ValueError`` into one that ends the task at once: a retry would get the same arguments."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadArgumentError(str(error)) from error
+
+
+@contextmanager
+def _ending_where_retries_are_useless() -> Iterator[None]:
+    try:
+        yield
+    except WeChatError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error

@@ -1,0 +1,76 @@
+"""What Airflow asks of a provider: its name, its connection type with its form, its modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_wechat import __version__
+
+CONN_TYPE = "wechat"
+HOOK_NAME = "WeChat Mini Program"
+
+_INTEGRATION = "WeChat Mini Program"
+
+UI_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden_fields": ["schema", "port"],
+    "relabeling": {"login": "AppID", "password": "AppSecret", "host": "Base URL"},
+    "placeholders": {
+        "login": "wx0123456789abcdef",
+        "password": "Console → Development → Development Settings",
+        "host": "https://api.weixin.qq.com (default)",
+    },
+}
+"""How the connection form differs from Airflow's own, as hooks say it up to Airflow 3.1."""
+
+CONN_FIELDS: dict[str, Any] = {
+    "timeout": {
+        "label": "Timeout (seconds)",
+        "description": "How long to wait for WeChat to connect, and again for its answer; default 30.",
+        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+    },
+}
+"""The fields of the form that are stored in the connection's Extra."""
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, as Airflow's ``provider_info.schema.json`` describes it."""
+    return {
+        "package-name": "airflow-provider-wechat",
+        "name": "WeChat",
+        "description": "Visit trends of WeChat Mini Programs: daily, weekly and monthly.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://developers.weixin.qq.com/miniprogram/dev/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.hooks.wechat"]},
+        ],
+        "operators": [
+            {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.operators.visit_trend"]},
+        ],
+        "transfers": [
+            {
+                "source-integration-name": _INTEGRATION,
+                "target-integration-name": "SQL",
+                "python-module": "airflow_wechat.transfers.report_to_sql",
+            }
+        ],
+        "triggers": [
+            {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.triggers.report"]},
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONN_TYPE,
+                "hook-class-name": "airflow_wechat.hooks.wechat.WeChatHook",
+                "hook-name": HOOK_NAME,
+                "ui-field-behaviour": {
+                    name.replace("_", "-"): value for name, value in UI_FIELD_BEHAVIOUR.items()
+                },
+                "conn-fields": CONN_FIELDS,
+            }
+        ],
+    }
