@@ -7,13 +7,14 @@ from typing import Any
 
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, task
+from wechat_names import WECHAT_CONN_ID
+
 from airflow_wechat.operators.visit_trend import (
     WeChatDailyVisitTrendOperator,
     WeChatMonthlyVisitTrendOperator,
     WeChatWeeklyVisitTrendOperator,
 )
 from airflow_wechat.timetables import ReportTimetable
-from wechat_names import WECHAT_CONN_ID
 
 MEASURES = ("session_cnt", "visit_pv", "visit_uv", "visit_uv_new")
 

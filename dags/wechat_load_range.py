@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.providers.common.compat.sdk import DAG, Param
-from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
 from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
+
+from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
 
 # [START load_range]
 with DAG(

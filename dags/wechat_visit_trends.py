@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, Asset
+from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
+
 from airflow_wechat.timetables import ReportTimetable
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
-from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
 
 # [START visit_trends]
 for granularity in ("daily", "weekly", "monthly"):

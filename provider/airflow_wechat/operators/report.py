@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
@@ -41,7 +41,8 @@ class WeChatReportOperator(BaseOperator):
     :param wechat_conn_id: the connection with AppID and AppSecret (templated)
     :param begin_date: first Beijing day, included, ``YYYY-MM-DD`` or ``YYYYMMDD``; every period with a day
         in the range is asked for; alone, the period that holds it (templated)
-    :param end_date: last Beijing day, included; alone, the period that holds it (templated)
+    :param end_date: last Beijing day, included; alone, the period that holds it (templated; rendered as
+        ``through_date``, because a task's own ``end_date`` is Airflow's: a datetime is still taken as that)
     :param lookback: that many periods before as well, for numbers that WeChat may have revised (templated)
     :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
     :param poll_interval: how often WeChat is asked while waiting
@@ -49,7 +50,7 @@ class WeChatReportOperator(BaseOperator):
     :param max_concurrency: how many requests may be under way at once
     """
 
-    template_fields: ClassVar[tuple[str, ...]] = ("wechat_conn_id", "begin_date", "end_date", "lookback")
+    template_fields: Sequence[str] = ("wechat_conn_id", "begin_date", "through_date", "lookback")
     ui_color = "#d9f7e3"
 
     report: str
@@ -59,7 +60,7 @@ class WeChatReportOperator(BaseOperator):
         *,
         wechat_conn_id: str = "wechat_default",
         begin_date: str | date | None = None,
-        end_date: str | date | None = None,
+        end_date: str | date | datetime | None = None,
         lookback: int | str = 0,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: timedelta = timedelta(minutes=15),
@@ -67,10 +68,10 @@ class WeChatReportOperator(BaseOperator):
         max_concurrency: int = 8,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(end_date=end_date if isinstance(end_date, datetime) else None, **kwargs)
         self.wechat_conn_id = wechat_conn_id
         self.begin_date = begin_date
-        self.end_date = end_date
+        self.through_date = None if isinstance(end_date, datetime) else end_date
         self.lookback = lookback
         self.deferrable = deferrable
         self.poll_interval = poll_interval
@@ -130,7 +131,7 @@ class WeChatReportOperator(BaseOperator):
             moments_of(context),
             now=datetime.now(UTC),
             begin_date=self.begin_date,
-            end_date=self.end_date,
+            end_date=self.through_date,
             lookback=self.lookback,
         )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_wechat.operators.report import WeChatReportOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_wechat.client.client import Fetched
     from airflow_wechat.storage.sql import ReportTable
 
@@ -27,7 +29,7 @@ class WeChatReportToSqlOperator(WeChatReportOperator):
     :param table: ``table`` or ``schema.table``; default ``wechat_<report>`` (templated)
     """
 
-    template_fields: ClassVar[tuple[str, ...]] = (
+    template_fields: Sequence[str] = (
         *WeChatReportOperator.template_fields,
         "report",
         "sql_conn_id",

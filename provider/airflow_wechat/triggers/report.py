@@ -29,7 +29,7 @@ class ReportPublishedTrigger(BaseTrigger):
     def __init__(
         self, report: str, wechat_conn_id: str, pending: list[str], poll_interval: float, wait_until: str
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.report = report
         self.wechat_conn_id = wechat_conn_id
         self.pending = pending
@@ -55,9 +55,9 @@ class ReportPublishedTrigger(BaseTrigger):
         while (left := (wait_until - datetime.now(UTC)).total_seconds()) > 0:
             await asyncio.sleep(min(self.poll_interval, left))
             if await asyncio.to_thread(self._worth_asking_for):
-                yield TriggerEvent({"timed_out": False})
+                yield _event(timed_out=False)
                 return
-        yield TriggerEvent({"timed_out": True})
+        yield _event(timed_out=True)
 
     def _worth_asking_for(self) -> bool:
         from airflow_wechat.hooks.wechat import WeChatHook
@@ -79,3 +79,7 @@ class ReportPublishedTrigger(BaseTrigger):
         except WaitForDataError:
             return False
         return True
+
+
+def _event(*, timed_out: bool) -> TriggerEvent:
+    return TriggerEvent({"timed_out": timed_out})  # type: ignore[no-untyped-call]

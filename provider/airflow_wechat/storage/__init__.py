@@ -1,0 +1,1 @@
+"""Where rows land: database tables and files. Knows nothing of Airflow."""
