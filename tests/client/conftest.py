@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from client.scripted import ScriptedServer, serving
 from hypothesis import settings
+
+from client.scripted import ScriptedServer, serving
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

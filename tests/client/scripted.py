@@ -172,8 +172,7 @@ def _handler_of(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             with suppress(OSError):
                 self._answer(_reply_of(script))
 
-        do_GET = do_POST
-        do_CONNECT = do_POST
+        do_GET = do_CONNECT = do_POST  # noqa: N815
 
         def _answer(self, reply: Reply) -> None:
             headers = list(reply.headers)

@@ -30,7 +30,9 @@ NOW = datetime(2026, 3, 18, 4, 0, tzinfo=UTC)  # a Wednesday, 12:00 in Beijing
 granularities = st.sampled_from(Granularity)
 days = st.dates(date(1995, 1, 1), date(2120, 12, 31))
 moments = st.datetimes(
-    datetime(1995, 1, 1), datetime(2120, 12, 31), timezones=st.sampled_from([UTC, PLUS_EIGHT])
+    datetime(1995, 1, 1),  # noqa: DTZ001
+    datetime(2120, 12, 31),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, PLUS_EIGHT]),
 )
 
 
@@ -273,7 +275,16 @@ EVERYTHING = RunMoments(
         (RunMoments(None, "", EVERYTHING.data_interval_end, EVERYTHING.run_after), {}, date(2026, 3, 6)),
         (RunMoments(run_after=EVERYTHING.run_after), {}, date(2026, 3, 4)),
     ],
-    ids=["both dates", "begin", "end", "partition date", "partition key", "interval", "blank key", "run after"],
+    ids=[
+        "both dates",
+        "begin",
+        "end",
+        "partition date",
+        "partition key",
+        "interval",
+        "blank key",
+        "run after",
+    ],
 )
 def test_dates_go_before_partition_before_interval_before_run_after(
     run: RunMoments, arguments: dict[str, str], day: date
@@ -389,7 +400,9 @@ def test_text_in_another_form_is_refused_with_the_allowed_forms(text: str) -> No
     "text", ["2026-02-30", "20260230", "2026-13-01", "2026-00-10", "2026-01-00", "0000-01-01", "2025-02-29"]
 )
 def test_a_day_the_calendar_does_not_have_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="end_date=.* is no day of the calendar: give YYYY-MM-DD or YYYYMMDD"):
+    with pytest.raises(
+        ValueError, match=r"end_date=.* is no day of the calendar: give YYYY-MM-DD or YYYYMMDD"
+    ):
         ask(end_date=text)
 
 
@@ -436,7 +449,9 @@ def test_a_date_in_an_unfinished_period_is_refused_with_the_last_allowed_date(
     with pytest.raises(ValueError, match=f"the last allowed date is {last_allowed}$") as caught:
         ask(granularity, **{name: refused})
 
-    assert str(caught.value).startswith(f"{refused} lies in a {granularity.noun} that is not over yet in Beijing")
+    assert str(caught.value).startswith(
+        f"{refused} lies in a {granularity.noun} that is not over yet in Beijing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -480,7 +495,7 @@ def test_an_unfinished_partition_is_refused_with_the_usual_cure(
 def test_an_unfinished_partition_date_is_refused_with_the_usual_cure() -> None:
     run = RunMoments(partition_date=datetime(2026, 3, 17, 16, tzinfo=UTC))
 
-    with pytest.raises(ValueError, match="2026-03-18 lies in a day that is not over yet.*run_offset=-1"):
+    with pytest.raises(ValueError, match=r"2026-03-18 lies in a day that is not over yet.*run_offset=-1"):
         ask(DAILY, run)
 
 
@@ -650,15 +665,32 @@ def test_lookback_may_be_text_as_templates_give_it(lookback: int | str) -> None:
 
 @pytest.mark.parametrize(
     "lookback",
-    [-1, "-1", "", "x", "1.5", 1.5, float("inf"), float("nan"), None, "None", [], True, "1_0", "٣", "+1", "9" * 5000],
+    [
+        -1,
+        "-1",
+        "",
+        "x",
+        "1.5",
+        1.5,
+        float("inf"),
+        float("nan"),
+        None,
+        "None",
+        [],
+        True,
+        "1_0",
+        "٣",
+        "+1",
+        "9" * 5000,
+    ],
 )
 def test_a_lookback_that_is_no_count_is_refused(lookback: Any) -> None:
-    with pytest.raises(ValueError, match="lookback=.* is not allowed: give a number of periods, 0 or more"):
+    with pytest.raises(ValueError, match=r"lookback=.* is not allowed: give a number of periods, 0 or more"):
         ask(begin_date="2026-03-10", lookback=lookback)
 
 
 @pytest.mark.parametrize("granularity", Granularity)
 @pytest.mark.parametrize("lookback", [999_999, "999999"])
 def test_a_lookback_beyond_the_calendar_is_refused(granularity: Granularity, lookback: int | str) -> None:
-    with pytest.raises(ValueError, match="lookback=.* reaches before the year 1"):
+    with pytest.raises(ValueError, match=r"lookback=.* reaches before the year 1"):
         ask(granularity, begin_date="2026-01-10", lookback=lookback)

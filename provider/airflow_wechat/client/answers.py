@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ Answer = dict[str, Any]
 """What WeChat said: a JSON object."""
 
 _INT64 = range(-(2**63), 2**63)
+_TOKEN = re.compile(rb'(token"\s*:\s*")[^"]*')
 
 
 def decode(body: bytes, path: str) -> Answer:
@@ -24,7 +26,7 @@ def decode(body: bytes, path: str) -> Answer:
     :raises CheckAnswerError: for HTML, cut-off JSON, JSON that is no object, and numbers JSON does not know
     """
     try:
-        answer = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        answer = json.loads(body.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         raise CheckAnswerError(f"not JSON but {_glimpse(body)}", path=path) from None
     if not isinstance(answer, dict):
@@ -40,8 +42,8 @@ def raise_for_errcode(answer: Answer, path: str, *, token_endpoint: bool = False
     errcode = answer.get("errcode", 0)
     try:
         errcode = int(errcode)
-    except (TypeError, ValueError):
-        raise CheckAnswerError(f"errcode is {errcode!r}, not a number", path=path) from None
+    except (TypeError, ValueError, OverflowError):
+        raise CheckAnswerError(f"errcode is {_shown(errcode)}, not a number", path=path) from None
     if errcode:
         raise error_of(errcode, str(answer.get("errmsg") or ""), path, token_endpoint=token_endpoint)
 
@@ -102,8 +104,11 @@ def _refuse(report: Report, errmsg: str) -> NoReturn:
     raise CheckAnswerError(errmsg, path=report.path)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # NaN and Infinity, and what reads as infinity: 1e400
+        raise ValueError(text)
+    return number
 
 
 def _shown(value: Any) -> str:
@@ -111,4 +116,5 @@ def _shown(value: Any) -> str:
 
 
 def _glimpse(body: bytes) -> str:
-    return repr(body[:80].decode("utf-8", "replace")) + (f" … ({len(body)} bytes)" if len(body) > 80 else "")
+    shown = _TOKEN.sub(rb"\1***", body)  # an answer that gives a token may arrive cut off
+    return repr(shown[:80].decode("utf-8", "replace")) + (f" … ({len(body)} bytes)" if len(body) > 80 else "")

@@ -256,13 +256,10 @@ def _refuse_unfinished(granularity: Granularity, day: date, now: datetime, cure:
 
 
 def _with_lookback(periods: PeriodRange, lookback: int | str) -> PeriodRange:
-    try:
-        count = int(lookback)
-    except (TypeError, ValueError):
-        count = -1
-    if count < 0:
+    text = str(lookback).strip()
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError(f"lookback={lookback!r} is not allowed: give a number of periods, 0 or more")
     try:
-        return PeriodRange(periods.first.earlier(count), periods.last)
+        return PeriodRange(periods.first.earlier(int(text)), periods.last)
     except OverflowError:
         raise ValueError(f"lookback={lookback!r} reaches before the year 1") from None

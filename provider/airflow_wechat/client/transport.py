@@ -11,10 +11,11 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -31,6 +32,7 @@ _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
 _HIDDEN = "***"
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Transport:
@@ -119,6 +121,7 @@ class Transport:
     @cached_property
     def _session(self) -> requests.Session:
         session = requests.Session()
+        session.trust_env = self.base_url.startswith("https:")  # a proxy is not loopback
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_maxsize=self._connections)
         session.mount("https://", adapter)
@@ -140,9 +143,10 @@ def check_base_url(base_url: str) -> str:
     if "://" not in url:
         url = f"https://{url}"
     parts = urlsplit(url)
+    _ = parts.port  # raises for one that is none
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"base URL {base_url!r} is not allowed: give https://HOST, as {DEFAULT_BASE_URL}")
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or "?" in url or "#" in url:
         raise ValueError(f"base URL for {parts.hostname!r} must not carry a user, a query or a fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
@@ -162,10 +166,11 @@ def is_loopback(host: str) -> bool:
 
 def _raise_for_status(response: requests.Response, path: str) -> None:
     status = response.status_code
+    said = f"HTTP {status} {_PHRASES.get(status, '')}".strip()  # not the server's words: they may hold the URL
     if status >= 500 or status == 429:
-        raise TryAgainError(f"HTTP {status} {response.reason}", path=path)
+        raise TryAgainError(said, path=path)
     if status != 200:
-        raise CheckAnswerError(f"HTTP {status} {response.reason}, expected 200", path=path)
+        raise CheckAnswerError(f"{said}, expected 200", path=path)
 
 
 def _read(response: requests.Response, path: str) -> bytes:
@@ -185,9 +190,22 @@ def _reason(error: requests.RequestException, secrets: Iterable[str]) -> str:
 
 def _hide(text: bytes, secrets: Iterable[str]) -> bytes:
     for secret in secrets:
-        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
-            text = text.replace(form.encode(), _HIDDEN.encode())
+        text = _written(secret).sub(_HIDDEN.encode(), text)
     return text
+
+
+@cache
+def _written(secret: str) -> re.Pattern[bytes]:
+    """Match a secret however its characters are written: raw, percent-encoded or escaped in JSON."""
+    return re.compile("".join(map(_forms, secret)).encode())
+
+
+def _forms(char: str) -> str:
+    if char.isascii() and char.isalnum():
+        return char
+    encoded = quote(char, safe="") if char not in "-._~" else f"%{ord(char):02X}"
+    plus = r"|\+" if char == " " else ""
+    return rf"(?:\\?{re.escape(char)}|(?i:{encoded}|\\u{ord(char):04x}){plus})"
 
 
 class _HideQuery(logging.Filter):

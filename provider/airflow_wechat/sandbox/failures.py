@@ -33,10 +33,10 @@ class Reply:
     content_type: str = JSON_TYPE
 
 
-def json_reply(answer: Any) -> Reply:
+def json_reply(answer: Any, status: int = 200) -> Reply:
     """Make the reply of a JSON value."""
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(body, answer.get("errcode", 0) if isinstance(answer, dict) else 0)
+    return Reply(body, answer.get("errcode", 0) if isinstance(answer, dict) else 0, status)
 
 
 def raw_reply(body: bytes) -> Reply:
@@ -69,7 +69,7 @@ def _as_text(row: Answer) -> Answer:
 
 
 def _a_year_before(row: Answer) -> Answer:
-    ref_date = re.sub(r"\d{4}(?=\d)", lambda year: str(int(year[0]) - 1), row["ref_date"], count=0)
+    ref_date = re.sub(r"\d{4}(?=\d)", lambda year: str(int(year[0]) - 1), row["ref_date"])
     return {**row, "ref_date": ref_date}
 
 
@@ -89,8 +89,8 @@ FAILURES: Mapping[str, Failure] = {
 class Failures:
     """Decides which calls of a report fail, and how.
 
-    :param shares: the part of the calls, from 0 to 1, by the kind of failure: a name of :data:`FAILURES` or an
-        errcode
+    :param shares: the part of the calls, from 0 to 1, by the kind of failure: a name of :data:`FAILURES`
+        or an errcode
     :param seed: the same seed makes the same calls fail, where calls come one after the other
     :raises ValueError: for an unknown kind, and for shares that are no parts of one whole
     """

@@ -86,12 +86,14 @@ class Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
-            return self.send_error(HTTPStatus.LENGTH_REQUIRED)
-        if int(length) > _MAX_BODY:
-            return self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return self.rfile.read(int(length))
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+        elif int(length) > _MAX_BODY:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        else:
+            return self.rfile.read(int(length))
+        return None
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 - http.server's names
         """Answer what is no proper HTTP, and close: the next call's begin cannot be found."""
         self.close_connection = True
         self._write(status_reply(code))

@@ -20,8 +20,8 @@ _DAY = timedelta(days=1)
 # Monday to Sunday: people have more time at the end of the week.
 _WEEKDAYS = (0.94, 0.92, 0.93, 0.95, 1.04, 1.16, 1.12)
 
-# Month and day -> how many times the usual visitors come.
-_FIXED_HOLIDAYS = {
+# Holidays and shopping days: month and day -> how many times the usual visitors come.
+_FIXED_DAYS = {
     (1, 1): 1.25,
     **{(5, day): 1.3 for day in range(1, 6)},
     (6, 18): 1.45,
@@ -31,12 +31,27 @@ _FIXED_HOLIDAYS = {
 
 # The first day of the lunar year.
 _SPRING_FESTIVALS = frozenset(
-    map(
-        date.fromisoformat,
-        "2017-01-28 2018-02-16 2019-02-05 2020-01-25 2021-02-12 2022-02-01 2023-01-22 2024-02-10 2025-01-29 "
-        "2026-02-17 2027-02-06 2028-01-26 2029-02-13 2030-02-03 2031-01-23 2032-02-11 2033-01-31 2034-02-19 "
-        "2035-02-08".split(),
-    )
+    {
+        date(2017, 1, 28),
+        date(2018, 2, 16),
+        date(2019, 2, 5),
+        date(2020, 1, 25),
+        date(2021, 2, 12),
+        date(2022, 2, 1),
+        date(2023, 1, 22),
+        date(2024, 2, 10),
+        date(2025, 1, 29),
+        date(2026, 2, 17),
+        date(2027, 2, 6),
+        date(2028, 1, 26),
+        date(2029, 2, 13),
+        date(2030, 2, 3),
+        date(2031, 1, 23),
+        date(2032, 2, 11),
+        date(2033, 1, 31),
+        date(2034, 2, 19),
+        date(2035, 2, 8),
+    }
 )
 # From the eve on, day by day: quiet at the table, busy after.
 _SPRING_FESTIVAL_DAYS = (0.72, 0.78, 0.95, 1.2, 1.35, 1.4, 1.3, 1.2)
@@ -135,7 +150,7 @@ def _mood(day: date) -> float:
     for count, mood in enumerate(_SPRING_FESTIVAL_DAYS):
         if day - (count - 1) * _DAY in _SPRING_FESTIVALS:
             return mood
-    return _FIXED_HOLIDAYS.get((day.month, day.day)) or _WEEKDAYS[day.weekday()]
+    return _FIXED_DAYS.get((day.month, day.day)) or _WEEKDAYS[day.weekday()]
 
 
 @lru_cache(maxsize=100)

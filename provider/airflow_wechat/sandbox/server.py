@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from airflow_wechat.client.transport import is_loopback
-from airflow_wechat.sandbox.control import CONTROLS, controlled
+from airflow_wechat.sandbox import control
 from airflow_wechat.sandbox.failures import Failures, Reply, json_reply, raw_reply, status_reply
 from airflow_wechat.sandbox.listener import Listener
 from airflow_wechat.sandbox.tokens import App
@@ -71,10 +71,13 @@ class Sandbox:
         seed: int = 0,
         **rules: Any,
     ) -> None:
-        if not is_loopback(host):
-            raise ValueError(f"host {host!r} is not allowed: give a loopback address, as 127.0.0.1")
-        if latency < 0:
-            raise ValueError(f"latency={latency!r} is not allowed: give seconds, 0 or more")
+        for name, value, allowed, holds in (
+            ("host", host, "a loopback address, as 127.0.0.1", is_loopback(host)),
+            ("port", port, "a port from 0 to 65535", 0 <= port <= 65535),
+            ("latency", latency, "seconds from 0 to 600", 0 <= latency <= 600),
+        ):
+            if not holds:
+                raise ValueError(f"{name}={value!r} is not allowed: give {allowed}")
         self.clock = clock
         self._address = (host, port)
         self._latency = latency
@@ -109,11 +112,11 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The address to call, as ``http://127.0.0.1:PORT``; only while the server runs."""
-        if self._listener is None:
-            raise RuntimeError("the sandbox is not started: use it with `with`, or call start()")
-        host, port = self._listener.server_address[:2]
-        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+        """The address to call, as ``http://127.0.0.1:PORT``."""
+        host, port = self._address
+        if not port:
+            raise RuntimeError("the sandbox has no port yet: use it with `with`, or call start()")
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def connection(self) -> dict[str, str]:
@@ -131,17 +134,25 @@ class Sandbox:
             return list(self._journal)
 
     def answer_next(self, path: str, *answers: Scripted) -> None:
-        """Answer the next calls of a path so, one after the other, whatever they ask."""
-        self._scripts[path].extend(answers)
+        """Answer the next calls of a path so, one after the other, whatever they ask.
+
+        :raises TypeError: for an answer that is none of :data:`Scripted`
+        """
+        for answer in answers:
+            _check_scripted(answer)
+        with self._lock:
+            self._scripts[path].extend(answers)
 
     def end_tokens(self) -> None:
         """End every token at once, as another service with the same AppSecret would."""
         self._wechat.end_tokens()
 
     def start(self) -> Self:
-        """Listen, and answer in threads of its own."""
-        self._listener = Listener(self._address, self.reply)
-        threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True).start()
+        """Listen, and answer in threads of its own; after :meth:`stop` again on the same port."""
+        if self._listener is None:
+            self._listener = Listener(self._address, self.reply)
+            self._address = (self._address[0], self._listener.server_address[1])
+            threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -158,9 +169,48 @@ class Sandbox:
 
     def reply(self, call: Call) -> Reply | None:
         """Return the reply to a call; ``None`` where the connection is to be closed without one."""
-        if (call.method, call.path) in CONTROLS:
-            return controlled(self, call)
+        if call.path.startswith(control.PREFIX):
+            return control.reply(self, call)
         if self._latency:
             time.sleep(self._latency)
-        reply = self._scripted(call.path) if self._scripts[call.path] else self._lively(call)
-        ...
+        scripted = self._next_scripted(call.path)
+        reply = self._usual_reply(call) if scripted is None else _reply_of(scripted)
+        answered = None if reply is None else reply.answered
+        request = Request(call.path, dict(call.query), _object_in(call.body), answered)
+        with self._lock:
+            self._journal.append(request)
+        return reply
+
+    def _usual_reply(self, call: Call) -> Reply | None:
+        now = self._clock()
+        return self._failures.reply(call.path, self._wechat.answer(call, now), now)
+
+    def _next_scripted(self, path: str) -> Scripted | None:
+        with self._lock:
+            waiting = self._scripts.get(path)
+            return waiting.popleft() if waiting else None
+
+
+def _check_scripted(answer: object) -> None:
+    if isinstance(answer, type) and issubclass(answer, ConnectionError):
+        return
+    if not isinstance(answer, dict | list | bytes | int):
+        raise TypeError(
+            f"answer {answer!r} is not allowed: give a dict or list (JSON), bytes (the body as it is), "
+            f"an int (HTTP status) or ConnectionError (no answer)"
+        )
+
+
+def _reply_of(scripted: Scripted) -> Reply | None:
+    if isinstance(scripted, type):
+        return None
+    if isinstance(scripted, bytes):
+        return raw_reply(scripted)
+    return status_reply(scripted) if isinstance(scripted, int) else json_reply(scripted)
+
+
+def _object_in(body: bytes) -> dict[str, Any] | None:
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(body)
+        return found if isinstance(found, dict) else None
+    return None

@@ -28,6 +28,20 @@ REPORT_PATHS = frozenset(report.path for report in REPORTS.values())
 Answer = dict[str, Any]
 
 
+def _distinct(apps: tuple[App, ...]) -> bool:
+    ids = {app.app_id for app in apps}
+    return bool(apps) and len(ids) == len(apps) and all(app.app_id and app.secret for app in apps)
+
+
+_ALLOWED: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("apps", "at least one, each with an AppID of its own and a secret", _distinct),
+    ("publish_hour", "an hour from 0 to less than 24", lambda hour: 0 <= hour < 24),
+    ("token_life", "seconds, more than 0, at most a year", lambda life: 0 < life <= 366 * 86400),
+    ("daily_quota", "a number of calls, 0 or more", lambda quota: quota >= 0),
+    ("minute_rate", "a number of calls, 0 or more, or none", lambda rate: rate is None or rate >= 0),
+)
+
+
 @dataclass(frozen=True)
 class Rules:
     """What one sandbox does differently from another.
@@ -55,20 +69,6 @@ class Rules:
             value = getattr(self, name)
             if not holds(value):
                 raise ValueError(f"{name}={value!r} is not allowed: give {allowed}")
-
-
-_ALLOWED: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
-    ("apps", "at least one, each with an AppID of its own and a secret", lambda apps: _distinct(apps)),
-    ("publish_hour", "an hour from 0 to 23", lambda hour: 0 <= hour < 24),
-    ("token_life", "seconds, more than 0", lambda life: life > 0),
-    ("daily_quota", "a number of calls, 0 or more", lambda quota: quota >= 0),
-    ("minute_rate", "a number of calls, 0 or more, or none", lambda rate: rate is None or rate >= 0),
-)
-
-
-def _distinct(apps: tuple[App, ...]) -> bool:
-    ids = {app.app_id for app in apps}
-    return bool(apps) and len(ids) == len(apps) and all(app.app_id and app.secret for app in apps)
 
 
 @dataclass(frozen=True)

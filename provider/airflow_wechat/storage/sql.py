@@ -1,36 +1,36 @@
 """Rows to a database table: a period's row is wholly old or wholly new, whoever else writes the table.
 
-Where the database has an upsert it is used (:data:`_UPSERTS`); elsewhere the old rows are deleted and the new ones
-inserted in the same transaction. Conflicts with other writers are tried again here, ten times at most; whatever
-else goes wrong (a lost connection, a full disk) is the caller's to try again.
+Where we know the database's upsert it is used; elsewhere the old rows are deleted and the new ones inserted
+in one transaction. Conflicts with other writers are tried again here, ten times at most with growing waits;
+what else may pass (a lost connection, a full disk) is the caller's to try again.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from airflow_wechat.client.reports import KEY_COLUMNS, Column, ColumnType, Report, Row
 
-_BUSY_TIMEOUT = 30_000
-"""How long SQLite waits for another writer of the file, in milliseconds."""
-
-_DELETED_AT_ONCE = 500
-
-# SQLSTATEs of serialization failure and deadlock; MySQL's lock wait timeout, deadlock and changed record.
-_CONFLICTS = frozenset({"40001", "40P01", 1205, 1213, 1020})
-_SQLITE_CONFLICTS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-
 _NAME = re.compile(r"(?:(?P<schema>[A-Za-z_][A-Za-z0-9_]{0,62})\.)?(?P<table>[A-Za-z_][A-Za-z0-9_]{0,62})")
+
+_SQLITE_WAIT = 30_000  # milliseconds for which a writer waits for another writer of the file
+
+# SQLSTATE of serialization failure and deadlock; MySQL's lock wait timeout, deadlock and changed record.
+_CONFLICTS = ("40001", "40P01", 1205, 1213, 1020)
+_SQLITE_CONFLICTS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class TableMismatchError(ValueError):
@@ -38,41 +38,39 @@ class TableMismatchError(ValueError):
 
 
 def check_table_name(name: str) -> tuple[str | None, str]:
-    """Split ``table`` or ``schema.table`` into schema and table.
+    """Split ``table`` or ``schema.table``.
 
-    :return: the schema, ``None`` where none is given, and the table
+    :return: the schema (``None`` where none is given) and the table
     :raises ValueError: for any other form
     """
     found = _NAME.fullmatch(name) if isinstance(name, str) else None
-    if not found:
-        raise ValueError(
-            f"table={name!r} is not allowed: give table or schema.table, each of ASCII letters, digits "
-            f"and underscores, not starting with a digit, at most 63 characters"
-        )
-    return found["schema"], found["table"]
+    if found:
+        return found["schema"], found["table"]
+    raise ValueError(
+        f"table={name!r} is not allowed: give table or schema.table, each of ASCII letters, digits and "
+        f"underscores, not starting with a digit, at most 63 characters"
+    )
 
 
 def _is_conflict(error: BaseException) -> bool:
-    if not isinstance(error, DBAPIError):
-        return False
-    cause = error.orig
-    if isinstance(cause, sqlite3.Error):
-        # The lower byte says what happened, the rest how.
-        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_CONFLICTS
-    codes = (
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    codes = [
         getattr(cause, "sqlstate", None),
         getattr(cause, "pgcode", None),
         *getattr(cause, "args", ())[:1],
+    ]
+    # The lower byte of SQLite's code says what happened, the upper ones how.
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_CONFLICTS or any(
+        code in _CONFLICTS for code in codes
     )
-    return any(isinstance(code, str | int) and code in _CONFLICTS for code in codes)
 
 
-def _is_race(error: BaseException) -> bool:
-    # Between its DELETE and its INSERT another writer's row of the same key may have appeared.
+def _is_conflict_or_race(error: BaseException) -> bool:
+    # Between our DELETE and our INSERT another writer's row of the same key may have appeared.
     return _is_conflict(error) or isinstance(error, IntegrityError)
 
 
-def _retried(is_passing: Callable[[BaseException], bool]) -> Any:
+def _tried_again(is_passing: Callable[[BaseException], bool]) -> Any:
     return retry(
         retry=retry_if_exception(is_passing),
         wait=wait_random_exponential(multiplier=0.1, max=5),
@@ -84,7 +82,7 @@ def _retried(is_passing: Callable[[BaseException], bool]) -> Any:
 class ReportTable:
     """The table a report's rows land in: call :meth:`create`, then :meth:`replace` as often as wanted.
 
-    :param engine: an SQLAlchemy engine, 1.4 or 2.x
+    :param engine: an SQLAlchemy engine
     :param report: decides the columns
     :param name: ``table`` or ``schema.table``; without one, the report's own
     :raises ValueError: for a name that :func:`check_table_name` refuses
@@ -92,126 +90,100 @@ class ReportTable:
 
     def __init__(self, engine: sa.engine.Engine, report: Report, name: str | None = None) -> None:
         self.name = report.default_table if name is None else name
+        schema, table = check_table_name(self.name)
         self._engine = engine
         self._report = report
-        self._upsert = _UPSERTS.get(engine.dialect.name)
-        schema, table = check_table_name(self.name)
         self._table = sa.Table(table, sa.MetaData(), *map(_sql_column, report.columns), schema=schema)
+        self._upsert = _UPSERTS.get(engine.dialect.name)
 
     def create(self) -> None:
         """Create the table if it is missing, check it if not; any number of processes may do so at once.
 
-        :raises TableMismatchError: where it lacks columns, or the key that upserts rely on
+        :raises TableMismatchError: where it lacks columns, or the primary key that an upsert relies on
         """
-        _retried(_is_conflict)(self._create_missing)()
-        missing = self._missing_parts()
-        if missing:
+        _tried_again(_is_conflict)(self._create)()
+        if missing := self._missing():
             raise TableMismatchError(
                 f"table {self.name} exists, but lacks {' and '.join(missing)} of {self._report.name}: "
-                f"add what is missing, or name a table that does not exist yet and it will be created"
+                f"add them, or name a table that does not exist yet and it will be created"
             )
 
     def replace(self, rows: Sequence[Row]) -> None:
         """Store rows in one transaction, each in place of what the table holds for its app and period.
 
-        :param rows: rows as :func:`~airflow_wechat.client.answers.rows_of` makes them; of two for the same
-            app and period the later one counts
-        :raises sqlalchemy.exc.DBAPIError: what the database refuses; then nothing of the batch is stored
+        :param rows: as :func:`~airflow_wechat.client.answers.rows_of` makes them; of two for the same app and
+            period the later one counts
+        :raises sqlalchemy.exc.DBAPIError: where the database refuses; nothing of ``rows`` is stored then
         """
         if rows:
-            is_passing = _is_conflict if self._upsert else _is_race
-            _retried(is_passing)(self._write)(_values(self._report, rows))
+            is_passing = _is_conflict if self._upsert else _is_conflict_or_race
+            _tried_again(is_passing)(self._write)(_values(self._report, rows))
+
+    def _create(self) -> None:
+        try:
+            with self._engine.begin() as connection:
+                self._table.create(connection, checkfirst=True)
+        except DBAPIError:
+            # Another process may have created it since we looked; every database says so in its own way.
+            if not sa.inspect(self._engine).has_table(self._table.name, schema=self._table.schema):
+                raise
+
+    def _missing(self) -> list[str]:
+        inspector, place = sa.inspect(self._engine), (self._table.name, self._table.schema)
+        columns = {column["name"] for column in inspector.get_columns(*place)}
+        lacking = [column.name for column in self._report.columns if column.name not in columns]
+        missing = [f"the columns {', '.join(lacking)}"] if lacking else []
+        # Where we know no upsert the database may keep no primary keys at all.
+        if self._upsert and {*inspector.get_pk_constraint(*place)["constrained_columns"]} != {*KEY_COLUMNS}:
+            missing.append(f"the primary key ({', '.join(KEY_COLUMNS)})")
+        return missing
 
     def _write(self, values: list[Row]) -> None:
-        with self._transaction() as connection:
+        with self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                # Waiting is enough, without BEGIN IMMEDIATE: the transaction's first statement is a write.
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_WAIT}")
             if self._upsert:
                 connection.execute(self._upsert(self._table), values)
             else:
-                for statement in _deletes(self._table, values):
-                    connection.execute(statement)
+                for delete in _deletes(self._table, values):
+                    connection.execute(delete)
                 connection.execute(self._table.insert(), values)
-
-    def _create_missing(self) -> None:
-        try:
-            with self._transaction() as connection:
-                self._table.create(connection, checkfirst=True)
-        except DBAPIError:
-            # Another process may have created it since we looked: every database says so in its own way.
-            with self._transaction() as connection:
-                exists = sa.inspect(connection).has_table(self._table.name, schema=self._table.schema)
-            if not exists:
-                raise
-
-    def _missing_parts(self) -> list[str]:
-        with self._transaction() as connection:
-            inspector = sa.inspect(connection)
-            found = {column["name"] for column in inspector.get_columns(self._table.name, self._table.schema)}
-            key = inspector.get_pk_constraint(self._table.name, self._table.schema)["constrained_columns"]
-        lacking = [column.name for column in self._report.columns if column.name not in found]
-        parts = [f"the columns {', '.join(lacking)}"] if lacking else []
-        # Databases without an upsert here may not keep primary keys at all.
-        if self._upsert and set(key) != set(KEY_COLUMNS):
-            parts.append(f"the primary key ({', '.join(KEY_COLUMNS)})")
-        return parts
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.engine.Connection]:
-        with self._engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                # A write is the first statement that follows, so waiting for the lock is all it needs.
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
-            yield connection
 
 
 _MICROSECONDS = mysql.DATETIME(fsp=6)
-
-_TYPES: Mapping[ColumnType, Any] = MappingProxyType(
-    {
-        ColumnType.TEXT: sa.Text(),
-        ColumnType.DATE: sa.Date(),
-        ColumnType.INTEGER: sa.BigInteger(),
-        ColumnType.NUMBER: sa.Float(53),  # double precision everywhere; SQLAlchemy 1.4 has no Double
-        ColumnType.JSON: sa.Text(),
-        # SQLAlchemy 1.4 takes one variant at a time.
-        ColumnType.TIMESTAMP: sa.DateTime(timezone=True)
-        .with_variant(_MICROSECONDS, "mysql")
-        .with_variant(_MICROSECONDS, "mariadb"),
-    }
-)
+_TYPES: dict[ColumnType, Any] = {
+    ColumnType.TEXT: sa.Text(),
+    ColumnType.DATE: sa.Date(),
+    ColumnType.INTEGER: sa.BigInteger(),
+    ColumnType.NUMBER: sa.Float(53),  # double precision everywhere; SQLAlchemy 1.4 has no Double
+    ColumnType.JSON: sa.Text(),
+    ColumnType.TIMESTAMP: sa.DateTime(timezone=True)
+    .with_variant(_MICROSECONDS, "mysql")
+    .with_variant(_MICROSECONDS, "mariadb"),
+}
 
 
 def _sql_column(column: Column) -> sa.Column[Any]:
-    is_key = column.name in KEY_COLUMNS
-    # MySQL wants a length on texts in a key.
-    type_ = sa.String(64) if is_key and column.type is ColumnType.TEXT else _TYPES[column.type]
-    return sa.Column(column.name, type_, primary_key=is_key, nullable=column.nullable, comment=column.comment)
-
-
-def _utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    key = column.name in KEY_COLUMNS
+    # MySQL wants a length for a text in a key.
+    kind = sa.String(64) if key and column.type is ColumnType.TEXT else _TYPES[column.type]
+    return sa.Column(column.name, kind, primary_key=key, nullable=column.nullable, comment=column.comment)
 
 
 # JSON text is ASCII, so that no database's character set can refuse what it says.
-_READERS: Mapping[ColumnType, Callable[[Any], Any]] = MappingProxyType(
-    {ColumnType.DATE: date.fromisoformat, ColumnType.TIMESTAMP: _utc, ColumnType.JSON: json.dumps}
-)
+_READERS: dict[ColumnType, Callable[[Any], Any]] = {
+    ColumnType.DATE: date.fromisoformat,
+    ColumnType.TIMESTAMP: lambda text: datetime.fromisoformat(text).astimezone(UTC),
+    ColumnType.JSON: lambda fields: None if fields is None else json.dumps(fields),
+}
 
 
 def _values(report: Report, rows: Sequence[Row]) -> list[Row]:
-    """Return what the database is given, one row a key, in the order of the keys.
-
-    Writers that overlap and keep one order wait for each other, where they would deadlock otherwise.
-    """
+    # In the order of their keys: writers of the same rows then wait for each other, else they would deadlock.
     latest = {tuple(row[name] for name in KEY_COLUMNS): row for row in rows}
-    return [
-        {column.name: _value(column, row[column.name]) for column in report.columns}
-        for _, row in sorted(latest.items())
-    ]
-
-
-def _value(column: Column, value: Any) -> Any:
-    read = _READERS.get(column.type)
-    return value if read is None or value is None else read(value)
+    readers = [(column.name, _READERS.get(column.type, lambda value: value)) for column in report.columns]
+    return [{name: read(row[name]) for name, read in readers} for _, row in sorted(latest.items())]
 
 
 def _on_conflict(insert: Callable[[sa.Table], Any], table: sa.Table) -> Any:
@@ -226,20 +198,18 @@ def _on_duplicate_key(table: sa.Table) -> Any:
     return statement.on_duplicate_key_update(new)
 
 
-_UPSERTS: Mapping[str, Callable[[sa.Table], Any]] = MappingProxyType(
-    {
-        "sqlite": partial(_on_conflict, sqlite.insert),
-        "postgresql": partial(_on_conflict, postgresql.insert),
-        "mysql": _on_duplicate_key,
-        "mariadb": _on_duplicate_key,
-    }
-)
-"""How a dialect inserts a row or replaces the one of its key. The dialects not named delete and insert."""
+# How each dialect inserts a row or replaces the one of its key; the others delete and insert.
+_UPSERTS: dict[str, Callable[[sa.Table], Any]] = {
+    "sqlite": partial(_on_conflict, sqlite.insert),
+    "postgresql": partial(_on_conflict, postgresql.insert),
+    "mysql": _on_duplicate_key,
+    "mariadb": _on_duplicate_key,
+}
 
 
-def _deletes(table: sa.Table, values: list[Row]) -> Iterator[Any]:
-    for app_id, group in groupby(values, key=itemgetter("app_id")):
-        starts = [row["period_start"] for row in group]
-        for first in range(0, len(starts), _DELETED_AT_ONCE):
-            some = starts[first : first + _DELETED_AT_ONCE]
-            yield table.delete().where(table.c.app_id == app_id, table.c.period_start.in_(some))
+def _deletes(table: sa.Table, values: list[Row], at_once: int = 500) -> Iterator[Any]:
+    for app_id, rows in groupby(values, key=itemgetter("app_id")):
+        starts = [row["period_start"] for row in rows]
+        for first in range(0, len(starts), at_once):
+            some = table.c.period_start.in_(starts[first : first + at_once])
+            yield table.delete().where(table.c.app_id == app_id, some)

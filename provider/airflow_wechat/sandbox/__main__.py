@@ -1,0 +1,142 @@
+"""``python -m airflow_wechat.sandbox``: a stand-in WeChat server on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_wechat.sandbox.failures import FAILURES
+from airflow_wechat.sandbox.server import Sandbox
+from airflow_wechat.sandbox.tokens import App
+from airflow_wechat.sandbox.wechat import DEFAULT_APP, Rules
+
+
+def _app(text: str) -> App:
+    app_id, _, secret = text.partition(":")
+    if not (app_id and secret):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: give APPID:SECRET")
+    return App(app_id, secret)
+
+
+def _failure(text: str) -> tuple[str, float]:
+    kind, _, share = text.rpartition(":")
+    try:
+        return kind, float(share)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed: give KIND:SHARE, as 61503:0.1; the share is a number from 0 to 1"
+        ) from None
+
+
+# Flag, metavar, type, default, help; a repeatable option has no default of its own.
+_OPTIONS: tuple[tuple[str, str, Any, Any, str], ...] = (
+    ("--host", "HOST", str, "127.0.0.1", "loopback address to listen on"),
+    ("--port", "N", int, 0, "port to listen on; 0 means any that is free"),
+    ("--latency", "SECONDS", float, 0.0, "time before each answer"),
+    (
+        "--publish-hour",
+        "HOUR",
+        float,
+        Rules.publish_hour,
+        "Beijing hour from which the day before can be had",
+    ),
+    ("--token-life", "SECONDS", float, Rules.token_life, "how long an access token lives"),
+    ("--daily-quota", "CALLS", int, Rules.daily_quota, "calls a day, of each report"),
+    (
+        "--minute-rate",
+        "CALLS",
+        int,
+        Rules.minute_rate,
+        "calls a minute, of each report; no limit if left out",
+    ),
+    ("--seed", "N", int, 0, "makes the same calls fail again"),
+)
+_REPEATABLE: tuple[tuple[str, str, Any, str], ...] = (
+    ("--app", "APPID:SECRET", _app, f"a Mini Program; without any, {DEFAULT_APP.app_id} is there"),
+    ("--allow-ip", "IP", str, "an IP address that may use an AppSecret; without any, all may"),
+    (
+        "--fail",
+        "KIND:SHARE",
+        _failure,
+        f"let that part of the report calls fail, as 61504:0.1; KIND is an errcode or {', '.join(FAILURES)}",
+    ),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server until Ctrl-C or SIGTERM.
+
+    :return: the exit status
+    """
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
+    try:
+        sandbox = _sandbox(options).start()
+    except ValueError as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.exit(1, f"cannot listen on {options['host']}:{options['port']}: {error.strerror}\n")
+    end = _end_signal()
+    print(greeting(sandbox), flush=True)
+    end.wait()
+    sandbox.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_wechat.sandbox", description=__doc__)
+    for flag, metavar, kind, default, text in _OPTIONS:
+        parser.add_argument(flag, metavar=metavar, type=kind, default=default, help=f"{text} ({default})")
+    for flag, metavar, kind, text in _REPEATABLE:
+        parser.add_argument(
+            flag, metavar=metavar, type=kind, action="append", default=[], help=f"{text}; repeatable"
+        )
+    parser.add_argument(
+        "--no-stay-time-uv", action="store_true", help="leave stay_time_uv out, as WeChat's samples do"
+    )
+    return parser
+
+
+def _sandbox(options: dict[str, Any]) -> Sandbox:
+    own = {"app", "allow_ip", "fail", "no_stay_time_uv"}
+    return Sandbox(
+        apps=tuple(options["app"]) or (DEFAULT_APP,),
+        allow_list=tuple(options["allow_ip"]),
+        failures=dict(options["fail"]),
+        stay_time_uv=not options["no_stay_time_uv"],
+        **{name: value for name, value in options.items() if name not in own},
+    )
+
+
+def greeting(sandbox: Sandbox) -> str:
+    """Return what to tell a person: the address, the apps and their connections, to be pasted."""
+    lines = [f"WeChat sandbox on {sandbox.url} (Ctrl-C ends it)"]
+    for app in sandbox.apps:
+        name = "wechat_default" if app == sandbox.app else f"wechat_{app.app_id}"
+        connection = shlex.quote(json.dumps(sandbox.connection_of(app)))
+        lines += [
+            "",
+            f"AppID      {app.app_id}",
+            f"AppSecret  {app.secret}",
+            "Connection for Airflow, either of the two:",
+            f"  export AIRFLOW_CONN_{name.upper()}={connection}",
+            f"  airflow connections add {name} --conn-json {connection}",
+        ]
+    return "\n".join(lines)
+
+
+def _end_signal() -> threading.Event:
+    end = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: end.set())
+    return end
+
+
+if __name__ == "__main__":
+    sys.exit(main())

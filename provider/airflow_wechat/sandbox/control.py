@@ -1,0 +1,78 @@
+"""What other processes may ask of the sandbox itself, apart from WeChat's paths.
+
+========================================  ==========================================================
+``GET /_sandbox/requests``                the calls that came in, oldest first
+``POST /_sandbox/answer_next``            ``{"path": …, "answers": […]}``: an object or list is JSON, a
+                                          text a body as it is, a number an HTTP status, null no answer
+``POST /_sandbox/clock``                  ``{"now": "2026-11-23T10:00:00+08:00"}``: the clock runs on from
+                                          there; null for the real time
+``POST /_sandbox/end_tokens``             every token ends at once
+========================================  ==========================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_wechat.sandbox.failures import Reply, json_reply
+
+if TYPE_CHECKING:
+    from airflow_wechat.sandbox.server import Clock, Sandbox, Scripted
+    from airflow_wechat.sandbox.wechat import Call
+
+PREFIX = "/_sandbox/"
+
+
+def reply(sandbox: Sandbox, call: Call) -> Reply:
+    """Do what a call asks and return the reply: JSON, with HTTP status 400 or 404 where it cannot be done."""
+    do = _CONTROLS.get((call.method, call.path))
+    if do is None:
+        allowed = ", ".join(" ".join(control) for control in _CONTROLS)
+        return json_reply({"error": f"no {call.method} {call.path}: allowed are {allowed}"}, 404)
+    try:
+        return json_reply(do(sandbox, json.loads(call.body or b"null")))
+    except (ValueError, TypeError, KeyError) as error:
+        return json_reply({"error": f"{type(error).__name__}: {error}"}, 400)
+
+
+def _requests(sandbox: Sandbox, _: Any) -> Any:
+    return [asdict(request) for request in sandbox.requests]
+
+
+def _answer_next(sandbox: Sandbox, asked: Any) -> Any:
+    sandbox.answer_next(asked["path"], *map(_scripted, asked["answers"]))
+    return {}
+
+
+def _scripted(answer: Any) -> Scripted:
+    if answer is None:
+        return ConnectionError
+    return answer.encode() if isinstance(answer, str) else answer
+
+
+def _set_clock(sandbox: Sandbox, asked: Any) -> Any:
+    sandbox.clock = clock_from(datetime.fromisoformat(asked["now"]) if asked["now"] else None)
+    return {}
+
+
+def _end_tokens(sandbox: Sandbox, _: Any) -> Any:
+    sandbox.end_tokens()
+    return {}
+
+
+_CONTROLS: dict[tuple[str, str], Callable[[Sandbox, Any], Any]] = {
+    ("GET", f"{PREFIX}requests"): _requests,
+    ("POST", f"{PREFIX}answer_next"): _answer_next,
+    ("POST", f"{PREFIX}clock"): _set_clock,
+    ("POST", f"{PREFIX}end_tokens"): _end_tokens,
+}
+
+
+def clock_from(moment: datetime | None) -> Clock:
+    """Return a clock that says ``moment`` now and runs on; for ``None`` the real one."""
+    ahead = moment - datetime.now(UTC) if moment else timedelta()
+    return lambda: datetime.now(UTC) + ahead

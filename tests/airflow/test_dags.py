@@ -1,0 +1,81 @@
+"""The sample DAGs, as a DAG processor reads them, with no connection present."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from airflow_wechat.client.reports import REPORTS
+
+DAGS = Path(__file__).parents[2] / "dags"
+
+
+@pytest.fixture(scope="module")
+def bag():
+    from airflow.models import DagBag
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DAGS)  # as Airflow's processes do with the DAGs folder
+        return DagBag(DAGS)
+
+
+def test_all_import_with_no_connection_present(bag):
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {
+        "wechat_daily_visit_trend",
+        "wechat_weekly_visit_trend",
+        "wechat_monthly_visit_trend",
+        "wechat_compare_periods",
+        "wechat_load_range",
+    }
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_each_report_has_its_dag_by_tag_schedule_and_table(bag, report):
+    [dag] = [dag for dag in bag.dags.values() if report.name in dag.tags]
+
+    [task] = dag.tasks
+
+    assert dag.timetable.serialize()["granularity"] == report.granularity
+    assert (task.report, task.table) == (report.name, report.default_table)
+    assert task.deferrable is True
+    assert task.retries > 0
+    assert [outlet.uri for outlet in task.outlets]
+    assert dag.catchup is False
+
+
+def test_the_range_dag_offers_every_report_and_picks_dates(bag):
+    params = bag.dags["wechat_load_range"].params
+
+    assert params.get_param("report").schema["enum"] == list(REPORTS)
+    assert {params.get_param(name).schema["format"] for name in ("begin_date", "end_date")} == {"date"}
+
+
+def test_the_compare_dag_chains_the_three_fetch_operators(bag):
+    dag = bag.dags["wechat_compare_periods"]
+
+    assert dag.get_task("daily").downstream_task_ids >= {"weekly"}
+    assert dag.get_task("weekly").downstream_task_ids >= {"monthly"}
+    assert dag.get_task("compare").upstream_task_ids == {"daily", "weekly", "monthly"}
+
+
+def test_comparing_names_the_change_in_percent(bag):
+    compare = bag.dags["wechat_compare_periods"].get_task("compare").python_callable
+    before = {"ref_date": "a", "session_cnt": 10, "visit_pv": 100, "visit_uv": 0, "visit_uv_new": 4}
+    this = {"ref_date": "b", "session_cnt": 15, "visit_pv": 50, "visit_uv": 9, "visit_uv_new": 4}
+
+    changes = compare(daily=[before, this], weekly=[this])
+
+    assert changes == {
+        "daily": {"session_cnt": 50.0, "visit_pv": -50.0, "visit_uv": None, "visit_uv_new": 0.0}
+    }
+
+
+@pytest.mark.parametrize("file", sorted(DAGS.glob("wechat_*.py")), ids=lambda file: file.name)
+def test_every_connection_and_table_is_named_in_one_place(file):
+    if file.name == "wechat_names.py":
+        return
+    texts = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
+
+    assert not texts & {"wechat_default", "wechat_target", *(r.default_table for r in REPORTS.values())}

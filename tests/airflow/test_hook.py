@@ -1,0 +1,129 @@
+"""The hook: what a connection may say, and what the Test button answers."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+from airflow_wechat.client.errors import FixCredentialsError
+from airflow_wechat.client.periods import Granularity
+from airflow_wechat.hooks.wechat import WeChatHook, client_of
+from airflow_wechat.sandbox import Sandbox
+from runs import connect
+
+YESTERYEAR = Granularity.DAILY.period_of(date(2025, 3, 13))
+
+
+def test_it_fetches_a_period_by_the_reports_name(wechat):
+    rows = WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
+
+    assert [(row["app_id"], row["ref_date"]) for row in rows] == [(wechat.app.app_id, "20250313")]
+
+
+def test_all_calls_of_a_hook_share_one_token(wechat):
+    hook = WeChatHook()
+
+    hook.fetch("daily_visit_trend", YESTERYEAR)
+    hook.fetch("daily_visit_trend", YESTERYEAR.next)
+
+    paths = [request.path for request in wechat.requests]
+    assert paths.count("/cgi-bin/stable_token") == 1
+
+
+def test_get_conn_gives_the_client(wechat):
+    hook = WeChatHook()
+
+    assert hook.get_conn() is hook.client
+
+
+@pytest.mark.parametrize(("field", "label"), [("login", "AppID"), ("password", "AppSecret")])
+def test_a_connection_without_credentials_is_refused_before_any_request(
+    connect_wechat, sandbox, field, label
+):
+    connect_wechat(**{field: None})
+
+    with pytest.raises(FixCredentialsError, match=rf"no {label} \({field}\)"):
+        WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
+
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("host", ["http://api.weixin.qq.com", "http://10.0.0.1", "ftp://api.weixin.qq.com"])
+def test_a_base_url_that_would_show_the_secret_is_refused(connect_wechat, host):
+    connect_wechat(host=host)
+
+    with pytest.raises(ValueError, match="not allowed"):
+        _ = WeChatHook().client
+
+
+@pytest.mark.parametrize("timeout", ["soon", 0, -1, "nan", "inf", [1]])
+def test_a_timeout_that_is_no_time_is_refused(connect_wechat, timeout):
+    connect_wechat(extra={"timeout": timeout})
+
+    with pytest.raises(ValueError, match="timeout="):
+        _ = WeChatHook().client
+
+
+def test_a_connection_by_uri_works_as_one_by_json(sandbox, monkeypatch):
+    address = sandbox.url.replace(":", "%3A").replace("/", "%2F")
+    uri = f"wechat://{sandbox.app.app_id}:{sandbox.app.secret}@{address}"
+    monkeypatch.setenv("AIRFLOW_CONN_WECHAT_DEFAULT", uri)
+
+    assert WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
+
+
+def test_a_connection_without_host_asks_wechat_itself():
+    client = client_of(Connection(conn_id="c", conn_type="wechat", login="wx1", password="s"))
+
+    assert client._transport.base_url == "https://api.weixin.qq.com"
+
+
+def test_a_port_in_the_connection_is_kept():
+    connection = Connection(
+        conn_id="c", conn_type="wechat", login="wx1", password="s", host="gate.example", port=8443
+    )
+
+    assert client_of(connection)._transport.base_url == "https://gate.example:8443"
+
+
+def test_the_test_button_accepts_the_right_secret(wechat):
+    passed, message = WeChatHook().test_connection()
+
+    assert passed
+    assert wechat.app.app_id in message
+
+
+def test_the_test_button_tells_a_wrong_secret(connect_wechat):
+    connect_wechat(password="wrong-secret")
+
+    passed, message = WeChatHook().test_connection()
+
+    assert not passed
+    assert "40125" in message
+    assert "correct the AppSecret" in message
+    assert "wrong-secret" not in message
+
+
+def test_the_test_button_names_an_address_that_is_not_on_the_allow_list(monkeypatch):
+    with Sandbox(allow_list=("203.0.113.7",)) as strict:
+        connect(monkeypatch, "wechat_default", strict.connection)
+
+        passed, message = WeChatHook().test_connection()
+
+    assert not passed
+    assert "40164" in message
+    assert "127.0.0.1" in message
+    assert "allow-list" in message
+
+
+def test_the_test_button_tells_what_is_missing(connect_wechat):
+    connect_wechat(login="")
+
+    assert WeChatHook().test_connection()[0] is False
+
+
+def test_the_test_button_asks_for_no_data(wechat):
+    WeChatHook().test_connection()
+
+    assert [request.path for request in wechat.requests] == ["/cgi-bin/stable_token"]

@@ -1,0 +1,139 @@
+"""Real databases: an SQLite file and PostgreSQL, and MySQL or MariaDB where MYSQL_URI names a server."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from airflow_wechat.client.answers import rows_of
+from airflow_wechat.client.reports import Report, Row, get_report
+from airflow_wechat.storage.sql import ReportTable
+from postgres_server import PostgresServer
+from sqlalchemy.pool import NullPool
+
+MYSQL_URI = os.environ.get("MYSQL_URI", "")
+DAILY = get_report("daily_visit_trend")
+
+POSTGRES_DRIVERS = ["psycopg2"]
+if find_spec("psycopg") and not sa.__version__.startswith("1."):
+    POSTGRES_DRIVERS.append("psycopg")
+DATABASES = ["sqlite", *POSTGRES_DRIVERS, *(["mysql"] if MYSQL_URI else [])]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+class Database:
+    """An empty database of one kind, to be reached by many processes."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.kind = uri.partition(":")[0].partition("+")[0]
+
+    def engine(self, **options: Any) -> sa.engine.Engine:
+        return sa.create_engine(self.uri, poolclass=NullPool, **options)
+
+    def table(
+        self, name: str | None = None, *, report: Report = DAILY, upsert: bool = True, **options: Any
+    ) -> ReportTable:
+        table = ReportTable(self.engine(**options), report, name)
+        if not upsert:
+            table._upsert = None
+        return table
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run SQL as it is, past SQLAlchemy's types; returns its rows."""
+        with self.engine().begin() as connection:
+            result = connection.exec_driver_sql(statement)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def stored(self, columns: str, table: str = "wechat_daily_visit_trend") -> list[tuple[Any, ...]]:
+        return self.sql(f"SELECT {columns} FROM {table} ORDER BY app_id, period_start")
+
+
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Database]:
+    def make(kind: str) -> Database:
+        if kind == "sqlite":
+            return Database(f"sqlite:///{tmp_path / 'file.db'}")
+        name = f"db_{abs(hash(request.node.nodeid))}"
+        if kind == "mysql":
+            server = Database(MYSQL_URI)
+            server.sql(f"DROP DATABASE IF EXISTS {name}")
+            server.sql(f"CREATE DATABASE {name}")
+            return Database(f"{MYSQL_URI.rstrip('/')}/{name}")
+        server = request.getfixturevalue("postgres_server")
+        server.create_database(name)
+        return Database(server.uri(name, kind))
+
+    return make
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, new_database: Callable[[str], Database]) -> Database:
+    return new_database(request.param)
+
+
+@pytest.fixture
+def postgres(new_database: Callable[[str], Database]) -> Database:
+    return new_database("psycopg2")
+
+
+@pytest.fixture(params=[True, False], ids=["upsert", "delete-and-insert"])
+def upsert(request: pytest.FixtureRequest) -> bool:
+    """Whether rows go in by the database's upsert or by what serves where we know none."""
+    return bool(request.param)
+
+
+def make_row(
+    day: date = date(2026, 1, 1), number: int = 1, *, report: Report = DAILY, app_id: str = "wx1", **more: Any
+) -> Row:
+    """Return a row as the client makes it, with the same number in every field."""
+    period = report.granularity.period_of(day)
+    entry = {"ref_date": period.ref_date, **{field.name: number for field in report.fields}, **more}
+    (row,) = rows_of(report, period, app_id, {"list": [entry]}, datetime(2026, 2, 1, tzinfo=UTC))
+    return row
+
+
+@pytest.fixture
+def row() -> Callable[..., Row]:
+    return make_row
+
+
+@pytest.fixture
+def side_by_side() -> Callable[[int, Callable[[int], object]], list[str]]:
+    """Run a function in so many processes at the same moment; returns the traces of those that failed."""
+    context = multiprocessing.get_context("fork")
+
+    def run(count: int, function: Callable[[int], object]) -> list[str]:
+        start, failures = context.Barrier(count), context.SimpleQueue()
+
+        def process(number: int) -> None:
+            start.wait()
+            try:
+                function(number)
+            except BaseException:
+                failures.put(traceback.format_exc())
+            else:
+                failures.put("")
+
+        processes = [context.Process(target=process, args=(number,)) for number in range(count)]
+        for each in processes:
+            each.start()
+        traces = [failures.get() for _ in processes]
+        for each in processes:
+            each.join()
+        return [trace for trace in traces if trace]
+
+    return run

@@ -1,0 +1,445 @@
+"""What a table promises, on real databases."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from airflow_wechat.client.reports import REPORTS, get_report
+from airflow_wechat.storage.sql import ReportTable, TableMismatchError, check_table_name
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
+
+DAY = date(2026, 1, 1)
+DAILY = get_report("daily_visit_trend")
+COLUMNS = [
+    "app_id",
+    "period_start",
+    "period_end",
+    "ref_date",
+    "session_cnt",
+    "visit_pv",
+    "visit_uv",
+    "visit_uv_new",
+    "stay_time_uv",
+    "stay_time_session",
+    "visit_depth",
+    "extra",
+    "fetched_at",
+]
+
+
+def days(first: int, last: int) -> list[date]:
+    """Return days by their distance from DAY, both ends included."""
+    return [DAY + timedelta(number) for number in range(first, last + 1)]
+
+
+class TestCreate:
+    def test_makes_the_table_of_every_report(self, database, row):
+        for report in REPORTS.values():
+            table = database.table(report=report)
+            table.create()
+            table.replace([row(report=report)])
+
+            assert database.stored("ref_date", f"wechat_{report.name}") == [
+                (report.granularity.period_of(DAY).ref_date,)
+            ]
+
+    def test_columns_come_in_the_order_of_the_contract(self, database):
+        database.table().create()
+
+        found = sa.inspect(database.engine()).get_columns("wechat_daily_visit_trend")
+
+        assert [column["name"] for column in found] == COLUMNS
+
+    def test_a_second_time_leaves_the_table_and_its_rows_alone(self, database, row):
+        database.table().create()
+        database.table().replace([row()])
+
+        database.table().create()
+
+        assert database.stored("app_id") == [("wx1",)]
+
+    def test_sixteen_processes_may_do_it_at_once(self, database, side_by_side, row):
+        def create_and_write(number: int) -> None:
+            table = database.table()
+            table.create()
+            table.replace([row(app_id=f"wx{number:02}")])
+
+        failures = side_by_side(16, create_and_write)
+
+        assert failures == []
+        assert database.stored("app_id") == [(f"wx{number:02}",) for number in range(16)]
+
+    def test_what_the_database_refuses_is_raised(self, database):
+        with pytest.raises(DBAPIError):
+            database.table("no_such_schema.wechat").create()
+
+    def test_types_nullability_key_and_comments_in_postgresql(self, postgres):
+        postgres.table().create()
+
+        found = postgres.sql(
+            "SELECT attname, format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum)"
+            " FROM pg_attribute WHERE attrelid = 'wechat_daily_visit_trend'::regclass AND attnum > 0"
+            " ORDER BY attnum"
+        )
+        key = postgres.sql(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = 'wechat_daily_visit_trend'::regclass AND contype = 'p'"
+        )
+
+        bigint, double = "bigint", "double precision"
+        types = ["character varying(64)", "date", "date", "text", *[bigint] * 4, *[double] * 3, "text"]
+        assert [name for name, _, _, _ in found] == COLUMNS
+        assert [type_ for _, type_, _, _ in found] == [*types, "timestamp with time zone"]
+        assert [name for name, _, needed, _ in found if not needed] == COLUMNS[8:12]
+        assert [comment for _, _, _, comment in found] == [column.comment for column in DAILY.columns]
+        assert key == [("PRIMARY KEY (app_id, period_start)",)]
+
+
+class TestTableThatDoesNotFit:
+    def test_lacking_columns_are_named_and_nothing_is_changed(self, database):
+        database.sql(
+            "CREATE TABLE mine (app_id VARCHAR(64), period_start DATE, PRIMARY KEY (app_id, period_start))"
+        )
+
+        with pytest.raises(TableMismatchError) as caught:
+            database.table("mine").create()
+
+        assert str(caught.value) == (
+            "table mine exists, but lacks the columns period_end, ref_date, session_cnt, visit_pv, visit_uv,"
+            " visit_uv_new, stay_time_uv, stay_time_session, visit_depth, extra, fetched_at of"
+            " daily_visit_trend: add them, or name a table that does not exist yet and it will be created"
+        )
+        assert database.sql("SELECT * FROM mine") == []
+
+    @pytest.mark.parametrize("key", ["", ", PRIMARY KEY (app_id)"], ids=["none", "too short"])
+    def test_a_lacking_key_is_named(self, database, key):
+        texts = "".join(f", {name} VARCHAR(64)" for name in COLUMNS[1:])
+        database.sql(f"CREATE TABLE mine (app_id VARCHAR(64) NOT NULL{texts}{key})")
+
+        with pytest.raises(TableMismatchError, match=r"lacks the primary key \(app_id, period_start\)"):
+            database.table("mine").create()
+
+    def test_columns_of_ones_own_may_be_added(self, database, row):
+        database.table().create()
+        database.sql("ALTER TABLE wechat_daily_visit_trend ADD COLUMN note VARCHAR(9)")
+
+        database.table().create()
+        database.table().replace([row()])
+
+        assert database.stored("note") == [(None,)]
+
+
+class TestReplace:
+    def test_new_rows_are_added_and_old_ones_replaced(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+        table.replace([row(day, 1) for day in days(0, 2)])
+
+        table.replace([row(day, 2) for day in days(2, 4)])
+
+        assert database.stored("visit_pv") == [(1,), (1,), (2,), (2,), (2,)]
+
+    def test_other_apps_and_periods_stay_untouched(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+        table.replace([row(app_id="wx1"), row(app_id="wx2"), row(days(1, 1)[0], app_id="wx1")])
+
+        table.replace([row(number=7, app_id="wx1")])
+
+        assert database.stored("app_id, visit_pv") == [("wx1", 7), ("wx1", 1), ("wx2", 1)]
+
+    def test_every_column_is_replaced(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+        table.replace([row(number=1, stay_time_uv=None, note="old")])
+        new = row(number=2) | {"ref_date": "new", "fetched_at": "2026-03-01T00:00:00+00:00"}
+
+        table.replace([new | {"period_end": "2026-01-09"}])
+
+        numbers = ", ".join(COLUMNS[4:11])
+        assert database.stored(numbers) == [(2,) * 7]
+        assert database.stored("ref_date, extra") == [("new", None)]
+        assert [str(end)[:10] for end, _ in database.stored("period_end, 0")] == ["2026-01-09"]
+        assert [str(at)[:7] for at, _ in database.stored("fetched_at, 0")] == ["2026-03"]
+
+    def test_of_two_rows_for_one_period_the_later_counts(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+
+        table.replace([row(number=1), row(number=2)])
+
+        assert database.stored("visit_pv") == [(2,)]
+
+    def test_no_rows_change_nothing(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+        table.replace([row()])
+
+        table.replace([])
+
+        assert database.stored("visit_pv") == [(1,)]
+
+    def test_ten_years_go_in_at_once(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+        table.replace([row(day) for day in days(0, 3649)])
+
+        table.replace([row(day, 2) for day in days(0, 3649)])
+
+        assert database.stored("visit_pv") == [(2,)] * 3650
+
+
+class TestValues:
+    def test_are_read_back_as_the_client_made_them(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+
+        table.replace([row(number=2**63 - 1, stay_time_uv=0.1, stay_time_session=1e-300, visit_depth=2)])
+
+        (stored,) = database.stored(", ".join(COLUMNS[:11]))
+        assert [str(day) for day in stored[1:3]] == ["2026-01-01", "2026-01-01"]
+        assert (stored[0], *stored[3:]) == ("wx1", "20260101", *[2**63 - 1] * 4, 0.1, 1e-300, 2.0)
+
+    def test_what_wechat_left_out_is_null(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+
+        table.replace([row(stay_time_uv=None, stay_time_session=None, visit_depth=None)])
+
+        assert database.stored(", ".join(COLUMNS[8:12])) == [(None,) * 4]
+
+    @pytest.mark.parametrize(
+        "extra",
+        ["访问 😀", "a\0b", "\ud800", {"deep": [1, 2.5, None, True]}, "'; DROP TABLE x --", "50% %s :x"],
+    )
+    def test_unknown_fields_survive_as_json_text(self, database, upsert, row, extra):
+        table = database.table(upsert=upsert)
+        table.create()
+
+        table.replace([row(new_field=extra)])
+
+        [(text,)] = database.stored("extra")
+        assert json.loads(text) == {"new_field": extra}
+
+    def test_timestamps_are_stored_as_utc(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+
+        table.replace([row() | {"fetched_at": "2026-01-02T07:30:00.123456+08:00"}])
+
+        utc = "fetched_at AT TIME ZONE 'UTC'" if database.kind == "postgresql" else "fetched_at"
+        [(stored,)] = database.stored(utc)
+        assert str(stored) == "2026-01-01 23:30:00.123456"
+
+    def test_the_sessions_time_zone_moves_no_timestamp(self, postgres, row):
+        postgres.uri += "?options=-ctimezone%3DAsia/Shanghai"
+        table = postgres.table()
+        table.create()
+
+        table.replace([row() | {"fetched_at": "2026-01-02T07:30:00+00:00"}])
+
+        [(stored,)] = postgres.stored("fetched_at")
+        assert stored == datetime.fromisoformat("2026-01-02T15:30:00+08:00")
+        assert postgres.stored("fetched_at::text") == [("2026-01-02 15:30:00+08",)]
+
+
+class TestFailure:
+    def test_in_the_middle_of_a_batch_leaves_everything_as_it_was(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+        table.replace([row(day, 1) for day in days(0, 9)])
+        too_large = row(DAY + timedelta(1500)) | {"visit_pv": 2**63}
+
+        with pytest.raises((DBAPIError, OverflowError)):
+            table.replace([*(row(day, 2) for day in days(0, 1499)), too_large])
+
+        assert database.stored("visit_pv") == [(1,)] * 10
+
+    def test_a_missing_number_is_refused_by_the_database(self, database, row):
+        table = database.table()
+        table.create()
+
+        with pytest.raises(DBAPIError):
+            table.replace([row() | {"visit_pv": None}])
+
+    def test_a_row_that_lacks_a_column_is_refused_before_writing(self, database, row):
+        table = database.table()
+        table.create()
+        incomplete = row()
+        del incomplete["visit_depth"]
+
+        with pytest.raises(KeyError, match="visit_depth"):
+            table.replace([row(days(1, 1)[0]), incomplete])
+
+        assert database.stored("visit_pv") == []
+
+    def test_a_writer_killed_before_its_commit_leaves_everything_as_it_was(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+        table.replace([row(day, 1) for day in days(0, 9)])
+
+        def write_and_die() -> None:
+            dying = database.table(upsert=upsert)
+            sa.event.listen(dying._engine, "commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+            dying.replace([row(day, 2) for day in days(0, 19)])
+
+        process = multiprocessing.get_context("fork").Process(target=write_and_die)
+        process.start()
+        process.join()
+
+        assert process.exitcode == -signal.SIGKILL
+        assert database.stored("visit_pv") == [(1,)] * 10
+        table.replace([row(day, 3) for day in days(0, 9)])
+        assert database.stored("visit_pv") == [(3,)] * 10
+
+
+class TestWritersSideBySide:
+    def check_overlapping(self, database, side_by_side, row, **options: Any) -> None:
+        """Let eight processes write what overlaps, in both directions; every row must be one writer's, whole."""
+        database.table(**options).create()
+
+        def write(number: int) -> None:
+            table = database.table(**options)
+            for _ in range(4):
+                mine = [row(day, number) for day in days(5 * number, 5 * number + 60)]
+                table.replace(mine if number % 2 else mine[::-1])
+
+        failures = side_by_side(8, write)
+
+        assert failures == []
+        stored = database.stored(", ".join(["period_start", *COLUMNS[4:11]]))
+        assert [str(found[0]) for found in stored] == [str(day) for day in days(0, 95)]
+        for distance, (_, *numbers) in enumerate(stored):
+            (number,) = {int(each) for each in numbers}
+            assert 5 * number <= distance <= 5 * number + 60
+
+    def test_no_row_is_lost_doubled_or_torn(self, database, upsert, side_by_side, row):
+        self.check_overlapping(database, side_by_side, row, upsert=upsert)
+
+    def test_the_same_rows_may_be_written_by_all(self, database, upsert, side_by_side, row):
+        database.table().create()
+
+        failures = side_by_side(
+            8, lambda number: database.table(upsert=upsert).replace([row(day, number) for day in days(0, 30)])
+        )
+
+        assert failures == []
+        assert len(set(database.stored("visit_pv"))) == 1
+        assert len(database.stored("visit_pv")) == 31
+
+    def test_upserts_do_not_even_deadlock(self, postgres, side_by_side, row):
+        self.check_overlapping(postgres, side_by_side, row)
+
+        assert postgres.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [
+            (0,)
+        ]
+
+    @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+    def test_serialization_failures_are_tried_again(self, postgres, side_by_side, row, level):
+        self.check_overlapping(postgres, side_by_side, row, isolation_level=level)
+
+    def test_writers_wait_for_a_locked_sqlite_file(self, new_database, upsert, side_by_side, row):
+        impatient = {"connect_args": {"timeout": 0}}
+
+        self.check_overlapping(new_database("sqlite"), side_by_side, row, upsert=upsert, **impatient)
+
+
+class TestName:
+    @pytest.mark.parametrize("name", ["select", "Order", "MixedCase", "_", "a" * 63, "user"])
+    def test_is_taken_as_it_is(self, database, row, name):
+        table = database.table(name)
+        table.create()
+        table.create()
+        table.replace([row()])
+
+        assert sa.inspect(database.engine()).get_table_names() == [name]
+
+    def test_may_have_a_schema(self, postgres, row, upsert):
+        postgres.sql('CREATE SCHEMA "Group"')
+        table = postgres.table("Group.Table", upsert=upsert)
+        table.create()
+        table.create()
+
+        table.replace([row()])
+
+        assert postgres.stored("visit_pv", '"Group"."Table"') == [(1,)]
+        assert postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+
+    def test_may_have_a_schema_in_sqlite(self, new_database, row):
+        database = new_database("sqlite")
+        table = database.table("main.visits")
+        table.create()
+
+        table.replace([row()])
+
+        assert database.stored("visit_pv", "visits") == [(1,)]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a.b.c",
+            "1a",
+            "a b",
+            'a"b',
+            "a;b",
+            "a-b",
+            "a\n",
+            "表",
+            "é",
+            "a" * 64,
+            "a\0",
+            "²",
+            None,
+        ],
+    )
+    def test_of_another_form_is_refused_with_what_is_allowed(self, name):
+        with pytest.raises(ValueError, match="give table or schema.table") as caught:
+            check_table_name(name)
+
+        assert f"table={name!r} is not allowed" in str(caught.value)
+
+    def test_that_is_empty_is_not_taken_for_none(self, database):
+        with pytest.raises(ValueError, match="not allowed"):
+            database.table("")
+
+    NAMES = st.one_of(
+        st.text(max_size=20),
+        st.text(alphabet="aZ_09.\"'`;-[] ", max_size=12),
+        st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,62}", fullmatch=True),
+        st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}\.[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True),
+    )
+
+    @given(name=NAMES)
+    @example(name='x"; DROP TABLE y; --')
+    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_is_refused_or_names_exactly_the_table_that_is_made(self, postgres, name):
+        try:
+            table = postgres.table(name)
+        except ValueError:
+            return
+        schema, _, bare = name.rpartition(".")
+        assume(not schema.lower().startswith("pg_"))
+        if schema:
+            postgres.sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+
+        table.create()
+
+        found = postgres.sql(
+            "SELECT schemaname, tablename FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        postgres.sql(f'DROP TABLE "{schema or "public"}"."{bare}"')
+        assert found == [(schema or "public", bare)]
