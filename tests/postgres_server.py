@@ -1,4 +1,4 @@
-"""A private, real PostgreSQL for tests, the benchmark and the demo: on loopback, with a password, no fsync."""
+"""A private, real PostgreSQL for tests, the benchmark and the demo: on loopback, with a password."""
 
 from __future__ import annotations
 

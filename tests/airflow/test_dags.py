@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from airflow_wechat.client.reports import REPORTS
 
 DAGS = Path(__file__).parents[2] / "dags"

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
+
 from airflow_wechat.client.errors import FixCredentialsError
 from airflow_wechat.client.periods import Granularity
 from airflow_wechat.hooks.wechat import WeChatHook, client_of

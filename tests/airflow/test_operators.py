@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
 from airflow_wechat.client.errors import TryAgainError, WaitForDataError
 from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.reports import REPORTS
@@ -128,7 +129,7 @@ def test_a_bad_argument_is_both_a_value_error_and_airflows_final_failure():
 def test_what_only_a_person_can_mend_ends_the_task_at_once(connect_wechat):
     connect_wechat(password="wrong")
 
-    with pytest.raises(AirflowFailException, match="40125.*correct the AppSecret"):
+    with pytest.raises(AirflowFailException, match=r"40125.*correct the AppSecret"):
         WeChatDailyVisitTrendOperator(task_id="t").execute(run_of_february())
 
 

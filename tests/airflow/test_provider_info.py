@@ -10,11 +10,12 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 
 import pytest
+from jsonschema import validate
+
 from airflow_wechat import __version__
 from airflow_wechat.hooks.wechat import WeChatHook
 from airflow_wechat.provider_info import get_provider_info
 from airflow_wechat.timetables import ReportTimetable
-from jsonschema import validate
 
 INFO = get_provider_info()
 

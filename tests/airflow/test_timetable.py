@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pendulum
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
-from airflow_wechat.timetables import ReportTimetable
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airflow_wechat.timetables import ReportTimetable
 
 BEIJING = timezone(timedelta(hours=8))
 READY_AFTER = timedelta(hours=10, minutes=30)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.reports import REPORTS
 from airflow_wechat.triggers.report import ReportPublishedTrigger

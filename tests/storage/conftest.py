@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
@@ -13,11 +12,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
 from airflow_wechat.client.answers import rows_of
 from airflow_wechat.client.reports import Report, Row, get_report
 from airflow_wechat.storage.sql import ReportTable
 from postgres_server import PostgresServer
-from sqlalchemy.pool import NullPool
 
 MYSQL_URI = os.environ.get("MYSQL_URI", "")
 DAILY = get_report("daily_visit_trend")
@@ -112,28 +112,25 @@ def row() -> Callable[..., Row]:
 
 
 @pytest.fixture
-def side_by_side() -> Callable[[int, Callable[[int], object]], list[str]]:
-    """Run a function in so many processes at the same moment; returns the traces of those that failed."""
+def side_by_side() -> Callable[[int, Callable[[int], object]], list[int | None]]:
+    """Run a function in so many processes at the same moment; returns the exit codes of those that failed.
+
+    What they failed with is in the captured stderr.
+    """
     context = multiprocessing.get_context("fork")
 
-    def run(count: int, function: Callable[[int], object]) -> list[str]:
-        start, failures = context.Barrier(count), context.SimpleQueue()
+    def run(count: int, function: Callable[[int], object]) -> list[int | None]:
+        start = context.Barrier(count)
 
         def process(number: int) -> None:
             start.wait()
-            try:
-                function(number)
-            except BaseException:
-                failures.put(traceback.format_exc())
-            else:
-                failures.put("")
+            function(number)
 
         processes = [context.Process(target=process, args=(number,)) for number in range(count)]
         for each in processes:
             each.start()
-        traces = [failures.get() for _ in processes]
         for each in processes:
             each.join()
-        return [trace for trace in traces if trace]
+        return [each.exitcode for each in processes if each.exitcode]
 
     return run

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+
 from postgres_server import PostgresServer, packaged_binaries, system_binaries
 
 

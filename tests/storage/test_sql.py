@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from airflow_wechat.client.reports import REPORTS, get_report
-from airflow_wechat.storage.sql import ReportTable, TableMismatchError, check_table_name
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
+
+from airflow_wechat.client.reports import REPORTS, get_report
+from airflow_wechat.storage.sql import TableMismatchError, check_table_name
 
 DAY = date(2026, 1, 1)
 DAILY = get_report("daily_visit_trend")
@@ -304,7 +305,7 @@ class TestFailure:
 
 class TestWritersSideBySide:
     def check_overlapping(self, database, side_by_side, row, **options: Any) -> None:
-        """Let eight processes write what overlaps, in both directions; every row must be one writer's, whole."""
+        """Let eight processes write what overlaps, in both directions; each row must be one writer's."""
         database.table(**options).create()
 
         def write(number: int) -> None:
@@ -406,7 +407,7 @@ class TestName:
         ],
     )
     def test_of_another_form_is_refused_with_what_is_allowed(self, name):
-        with pytest.raises(ValueError, match="give table or schema.table") as caught:
+        with pytest.raises(ValueError, match=r"give table or schema\.table") as caught:
             check_table_name(name)
 
         assert f"table={name!r} is not allowed" in str(caught.value)

@@ -163,7 +163,7 @@ class WeChat:
     def _quota(self, call: Call, now: datetime) -> Answer:
         app_id = self._holder(call, now)
         path = _body(call).get("cgi_path")
-        if path not in REPORT_PATHS:
+        if not isinstance(path, str) or path not in REPORT_PATHS:
             raise Refusal(76021)
         return self._limits.answer(app_id, path, now)
 
