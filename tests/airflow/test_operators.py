@@ -161,6 +161,20 @@ def test_a_datetime_as_end_date_is_airflows_own(wechat):
     assert asked(wechat) == [("20260228", "20260228")]
 
 
+def test_mapped_tasks_name_the_last_day_through_date(wechat):
+    from airflow.providers.common.compat.sdk import DAG
+
+    with DAG("many_apps", schedule=None):
+        mapped = WeChatDailyVisitTrendOperator.partial(
+            task_id="t", begin_date="2026-01-01", through_date="2026-01-02"
+        ).expand(wechat_conn_id=["wechat_default"])
+    operator = mapped.unmap({"wechat_conn_id": "wechat_default"})
+
+    operator.execute(run_of_february())
+
+    assert asked(wechat) == [("20260101", "20260101"), ("20260102", "20260102")]
+
+
 def test_a_text_as_end_date_does_not_end_the_tasks_own_schedule():
     assert WeChatDailyVisitTrendOperator(task_id="t", end_date="2026-01-31").end_date is None
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -144,6 +145,20 @@ def serving(host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> I
         yield server
     finally:
         server.close()
+
+
+@contextmanager
+def hanging_up() -> Iterator[str]:
+    """Run a host that takes a connection, hears what is said first, and hangs up."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def _server_class(host: str) -> type[ThreadingHTTPServer]:

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -142,12 +142,15 @@ def check_base_url(base_url: str) -> str:
     url = base_url.strip().rstrip("/")
     if "://" not in url:
         url = f"https://{url}"
-    parts = urlsplit(url)
-    _ = parts.port  # raises for one that is none
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"base URL {base_url!r} is not allowed: give https://HOST, as {DEFAULT_BASE_URL}")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is none
+    except ValueError:
+        raise ValueError(f"base URL cannot be read: give https://HOST, as {DEFAULT_BASE_URL}") from None
     if parts.username is not None or "?" in url or "#" in url:
         raise ValueError(f"base URL for {parts.hostname!r} must not carry a user, a query or a fragment")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"base URL {base_url!r} is not allowed: give https://HOST, as {DEFAULT_BASE_URL}")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
             f"base URL {base_url!r} is not allowed: plain http would show the AppSecret to the network; "
@@ -194,7 +197,7 @@ def _hide(text: bytes, secrets: Iterable[str]) -> bytes:
     return text
 
 
-@cache
+@lru_cache(maxsize=16)
 def _written(secret: str) -> re.Pattern[bytes]:
     """Match a secret however its characters are written: raw, percent-encoded or escaped in JSON."""
     return re.compile("".join(map(_forms, secret)).encode())

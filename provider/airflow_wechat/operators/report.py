@@ -41,8 +41,10 @@ class WeChatReportOperator(BaseOperator):
     :param wechat_conn_id: the connection with AppID and AppSecret (templated)
     :param begin_date: first Beijing day, included, ``YYYY-MM-DD`` or ``YYYYMMDD``; every period with a day
         in the range is asked for; alone, the period that holds it (templated)
-    :param end_date: last Beijing day, included; alone, the period that holds it (templated; rendered as
-        ``through_date``, because a task's own ``end_date`` is Airflow's: a datetime is still taken as that)
+    :param end_date: last Beijing day, included; alone, the period that holds it (templated). A datetime is
+        taken as what Airflow means by it: the end of the task's own schedule
+    :param through_date: another name for ``end_date``, for mapped tasks, where Airflow keeps that name for
+        itself (templated)
     :param lookback: that many periods before as well, for numbers that WeChat may have revised (templated)
     :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
     :param poll_interval: how often WeChat is asked while waiting
@@ -61,6 +63,7 @@ class WeChatReportOperator(BaseOperator):
         wechat_conn_id: str = "wechat_default",
         begin_date: str | date | None = None,
         end_date: str | date | datetime | None = None,
+        through_date: str | date | None = None,
         lookback: int | str = 0,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: timedelta = timedelta(minutes=15),
@@ -68,10 +71,11 @@ class WeChatReportOperator(BaseOperator):
         max_concurrency: int = 8,
         **kwargs: Any,
     ) -> None:
-        super().__init__(end_date=end_date if isinstance(end_date, datetime) else None, **kwargs)
+        own_end_date = end_date if isinstance(end_date, datetime) else None
+        super().__init__(end_date=own_end_date, **kwargs)
         self.wechat_conn_id = wechat_conn_id
         self.begin_date = begin_date
-        self.through_date = None if isinstance(end_date, datetime) else end_date
+        self.through_date = through_date or (None if own_end_date else end_date)
         self.lookback = lookback
         self.deferrable = deferrable
         self.poll_interval = poll_interval

@@ -73,6 +73,11 @@ _CONTROLS: dict[tuple[str, str], Callable[[Sandbox, Any], Any]] = {
 
 
 def clock_from(moment: datetime | None) -> Clock:
-    """Return a clock that says ``moment`` now and runs on; for ``None`` the real one."""
+    """Return a clock that says ``moment`` now and runs on; for ``None`` the real one.
+
+    :raises ValueError: for a moment without a time zone
+    """
+    if moment and moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone: give one, as +08:00")
     ahead = moment - datetime.now(UTC) if moment else timedelta()
     return lambda: datetime.now(UTC) + ahead

@@ -1,0 +1,669 @@
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import logging
+import pickle
+import re
+import socket
+import ssl
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
+
+import pytest
+import requests
+import tenacity
+from tenacity import RetryCallState, wait_none
+from tenacity.wait import wait_base
+
+from airflow_wechat.client import transport as transport_module
+from airflow_wechat.client.errors import (
+    CheckAnswerError,
+    FixCredentialsError,
+    FixRequestError,
+    RenewTokenError,
+    TryAgainError,
+    WaitForDataError,
+    WeChatError,
+)
+from airflow_wechat.client.transport import Transport, check_base_url
+from client.scripted import DROPPED, Gate, Reply, Request, Script, ScriptedServer, hanging_up, serving
+
+PATH = "/datacube/getweanalysisappiddailyvisittrend"
+OTHER_PATH = "/elsewhere"
+OK = {"list": []}
+UNTRUSTED = Path(__file__).with_name("untrusted.pem")
+
+# Nothing WeChat gives out looks like this; each character is written differently somewhere.
+TOKEN = "68_to+ke/n%to=ke&n to.ke~n"
+SECRET = "se+cr/et%se=cr&et se.cr~et"
+
+
+def transport_to(url: str, **arguments: Any) -> Transport:
+    return Transport(url, **{"waits": wait_none(), **arguments})
+
+
+def post(url: str, **arguments: Any) -> Any:
+    return transport_to(url, **arguments).post(PATH, {"a": 1}, access_token=TOKEN, secret=SECRET)
+
+
+# Where WeChat may be
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://api.weixin.qq.com", "https://api.weixin.qq.com"),
+        ("https://api.weixin.qq.com/", "https://api.weixin.qq.com"),
+        (" https://api2.weixin.qq.com\n", "https://api2.weixin.qq.com"),
+        ("api.weixin.qq.com", "https://api.weixin.qq.com"),
+        ("api.weixin.qq.com:8443", "https://api.weixin.qq.com:8443"),
+        ("https://gateway.example/wechat/", "https://gateway.example/wechat"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://127.8.9.1", "http://127.8.9.1"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("http://localhost:8000/", "http://localhost:8000"),
+        ("http://LOCALHOST", "http://LOCALHOST"),
+        ("127.0.0.1:8000", "https://127.0.0.1:8000"),
+    ],
+)
+def test_https_anywhere_and_http_on_loopback_are_allowed(given: str, used: str) -> None:
+    assert check_base_url(given) == used
+    assert Transport(given).base_url == used
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.weixin.qq.com",
+        "HTTP://api.weixin.qq.com",
+        "http://10.0.0.1",
+        "http://0.0.0.0:8000",
+        "http://128.0.0.1",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://[::2]",
+        "http://2130706433",
+    ],
+)
+def test_plain_http_to_another_machine_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="plain http would show the AppSecret to the network; give https://"):
+        Transport(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user@api.weixin.qq.com",
+        "https://user:PASSWORD@api.weixin.qq.com",
+        "user:PASSWORD@api.weixin.qq.com",
+        "http://127.0.0.1@evil.example",
+        "https://:PASSWORD@api.weixin.qq.com",
+        "ftp://user:PASSWORD@api.weixin.qq.com",
+        "https://api.weixin.qq.com?access_token=PASSWORD",
+        "https://api.weixin.qq.com/?",
+        "https://api.weixin.qq.com/#PASSWORD",
+        "https://api.weixin.qq.com#",
+    ],
+)
+def test_a_user_a_query_or_a_fragment_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="must not carry a user, a query or a fragment") as caught:
+        Transport(url)
+
+    assert "PASSWORD" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", " ", "https://", "https:///datacube", "ftp://host", "file:///etc/passwd"]
+)
+def test_what_names_no_web_host_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="is not allowed: give https://HOST"):
+        Transport(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host:port", "https://host:99999", "https://[::1", "https://wx1:PASSWORD"]
+)
+def test_an_unreadable_host_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="cannot be read: give https://HOST") as caught:
+        Transport(url)
+
+    assert "PASSWORD" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_wechat_may_be_on_either_loopback(host: str) -> None:
+    with serving(host) as server:
+        server.on(PATH, OK)
+
+        assert post(server.url) == OK
+
+
+# What is sent
+
+
+def test_a_body_is_posted_as_compact_json(server: ScriptedServer) -> None:
+    server.on(PATH, OK)
+
+    transport_to(server.url).post(PATH, {"begin_date": "20170313", "end_date": "20170313"}, access_token="t")
+
+    [request] = server.requests
+    assert request.method == "POST"
+    assert request.path == PATH
+    assert request.body == b'{"begin_date":"20170313","end_date":"20170313"}'
+    assert request.headers["Content-Type"] == "application/json"
+
+
+def test_the_token_travels_in_the_query_whole(server: ScriptedServer) -> None:
+    server.on(PATH, OK)
+
+    transport_to(server.url).post(PATH, {}, access_token=TOKEN)
+
+    [request] = server.requests
+    assert request.query == {"access_token": [TOKEN]}
+
+
+def test_the_secret_travels_in_the_body_only(server: ScriptedServer) -> None:
+    server.on(PATH, OK)
+
+    transport_to(server.url).post(PATH, {"appid": "wx1"}, secret=SECRET)
+
+    [request] = server.requests
+    assert request.json == {"appid": "wx1", "secret": SECRET}
+    assert request.target == PATH
+
+
+def test_a_base_url_with_a_path_keeps_it(server: ScriptedServer) -> None:
+    server.on(f"/wechat{PATH}", OK)
+
+    assert post(f"{server.url}/wechat/") == OK
+
+
+def test_the_answer_is_wechats_object(server: ScriptedServer) -> None:
+    answer = {"list": [{"ref_date": "20170313", "note": "访问"}]}
+    server.on(PATH, answer)
+
+    assert post(server.url) == answer
+
+
+def test_cookies_are_not_kept(server: ScriptedServer) -> None:
+    server.on(PATH, Reply(json.dumps(OK).encode(), headers=(("Set-Cookie", "a=1; Path=/"),)))
+    transport = transport_to(server.url)
+
+    transport.post(PATH, {})
+    transport.post(PATH, {})
+
+    assert [request.headers.get("Cookie") for request in server.requests] == [None, None]
+
+
+def test_plain_http_does_not_go_through_a_proxy(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.on(PATH, OK)
+    with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+
+        post(server.url)
+
+    assert len(server.requests) == 1
+    assert proxy.requests == []
+
+
+# Passing troubles
+
+
+class Trouble(NamedTuple):
+    script: Script
+    words: str
+
+
+PASSING = {
+    "-1": Trouble({"errcode": -1, "errmsg": "system error"}, "errcode -1"),
+    "61504": Trouble({"errcode": 61504, "errmsg": "busy"}, "errcode 61504"),
+    "45011": Trouble({"errcode": 45011, "errmsg": "api minute-quota reach limit"}, "errcode 45011"),
+    "500": Trouble(Reply(b"<html>", 500), "HTTP 500 Internal Server Error"),
+    "502": Trouble(Reply(b"<html>", 502), "HTTP 502 Bad Gateway"),
+    "503": Trouble(Reply(b"{}", 503), "HTTP 503 Service Unavailable"),
+    "599": Trouble(Reply(b"", 599), "HTTP 599"),
+    "429": Trouble(Reply(b"", 429), "HTTP 429 Too Many Requests"),
+    "dropped": Trouble(DROPPED, "ConnectionError"),
+    "cut off": Trouble(Reply(headers=(("Content-Length", "99"), ("Connection", "close"))), "Error"),
+}
+passing = pytest.mark.parametrize("trouble", PASSING.values(), ids=list(PASSING))
+
+
+@passing
+def test_a_passing_trouble_is_asked_again_until_it_has_passed(
+    server: ScriptedServer, trouble: Trouble
+) -> None:
+    server.on(PATH, trouble.script, trouble.script, trouble.script, OK)
+
+    answer = post(server.url)
+
+    assert answer == OK
+    assert len(server.requests) == 4
+
+
+@passing
+def test_a_trouble_that_does_not_pass_is_raised_after_four_tries(
+    server: ScriptedServer, trouble: Trouble
+) -> None:
+    server.on(PATH, trouble.script)
+
+    with pytest.raises(TryAgainError, match=trouble.words) as caught:
+        post(server.url)
+
+    assert len(server.requests) == 4
+    assert caught.value.path == PATH
+
+
+def test_every_try_sends_the_same_request(server: ScriptedServer) -> None:
+    server.on(PATH, Reply(b"", 503))
+
+    with pytest.raises(TryAgainError):
+        post(server.url)
+
+    assert len({(request.target, request.body) for request in server.requests}) == 1
+
+
+def test_an_answer_that_does_not_come_is_a_passing_trouble(server: ScriptedServer) -> None:
+    gate = Gate()
+    server.on(PATH, gate.then(OK))
+
+    with pytest.raises(TryAgainError, match="ReadTimeout"):
+        post(server.url, timeout=0.05)
+
+    gate.open()
+    assert len(server.requests) == 4
+
+
+def test_a_host_that_does_not_listen_is_a_passing_trouble() -> None:
+    with pytest.raises(TryAgainError, match="ConnectionError"):
+        post(unused_url())
+
+
+def test_a_connection_lost_in_the_tls_handshake_is_a_passing_trouble() -> None:
+    with hanging_up() as host, pytest.raises(TryAgainError):
+        post(f"https://{host}")
+
+
+class RecordedWaits(wait_base):
+    def __init__(self) -> None:
+        self.tries: list[int] = []
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        self.tries.append(retry_state.attempt_number)
+        return 0.0
+
+
+def test_there_is_a_wait_between_two_tries(server: ScriptedServer) -> None:
+    server.on(PATH, Reply(b"", 503))
+    waits = RecordedWaits()
+
+    with pytest.raises(TryAgainError):
+        post(server.url, waits=waits)
+
+    assert waits.tries == [1, 2, 3]
+
+
+def test_the_waits_grow_and_are_jittered(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(tenacity.nap, "time", type("Clock", (), {"sleep": slept.append}))
+    drawn: list[tuple[float, float]] = []
+    monkeypatch.setattr("random.uniform", lambda low, high: drawn.append((low, high)) or high)
+    server.on(PATH, Reply(b"", 503))
+
+    with pytest.raises(TryAgainError):
+        Transport(server.url).post(PATH, {})
+
+    assert slept == [0.5, 1.0, 2.0]
+    assert drawn == [(0, 0.5), (0, 1.0), (0, 2.0)]
+
+
+# Other troubles
+
+
+class Failure(NamedTuple):
+    script: Script
+    error_class: type[WeChatError]
+    words: str
+
+
+OTHER = {
+    "40001": Failure({"errcode": 40001, "errmsg": "invalid credential"}, RenewTokenError, "errcode 40001"),
+    "42001": Failure({"errcode": 42001, "errmsg": "expired"}, RenewTokenError, "errcode 42001"),
+    "61503": Failure({"errcode": 61503, "errmsg": "data not ready"}, WaitForDataError, "errcode 61503"),
+    "61501": Failure(
+        {"errcode": 61501, "errmsg": "date range error rid: 1-2-3"}, FixRequestError, "rid: 1-2-3"
+    ),
+    "unknown": Failure({"errcode": 99999, "errmsg": "words"}, WeChatError, "errcode 99999"),
+    "html": Failure(b"<html>hello</html>", CheckAnswerError, "not JSON but '<html>hello</html>'"),
+    "array": Failure(b"[]", CheckAnswerError, "not a JSON object"),
+    "404": Failure(Reply(b"{}", 404), CheckAnswerError, "HTTP 404 Not Found, expected 200"),
+    "403": Failure(Reply(b"{}", 403), CheckAnswerError, "HTTP 403 Forbidden, expected 200"),
+    "204": Failure(Reply(b"", 204), CheckAnswerError, "HTTP 204 No Content, expected 200"),
+}
+
+
+@pytest.mark.parametrize(("script", "error_class", "words"), OTHER.values(), ids=list(OTHER))
+def test_any_other_trouble_is_raised_at_once(
+    server: ScriptedServer, script: Script, error_class: type[WeChatError], words: str
+) -> None:
+    server.on(PATH, script)
+
+    with pytest.raises(error_class, match=words) as caught:
+        transport_to(server.url).post(PATH, {}, access_token=TOKEN)
+
+    assert type(caught.value) is error_class
+    assert len(server.requests) == 1
+
+
+def test_40001_in_answer_to_a_secret_means_a_wrong_secret(server: ScriptedServer) -> None:
+    server.on(PATH, {"errcode": 40001, "errmsg": "invalid credential"})
+
+    with pytest.raises(FixCredentialsError):
+        transport_to(server.url).post(PATH, {}, secret=SECRET)
+
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server: ScriptedServer, status: int) -> None:
+    server.on(PATH, Reply(b"", status, headers=(("Location", f"{server.url}{OTHER_PATH}"),)))
+    server.on(OTHER_PATH, OK)
+
+    with pytest.raises(CheckAnswerError, match=f"HTTP {status} .*, expected 200"):
+        post(server.url)
+
+    assert len(server.requests) == 1
+
+
+def test_an_endless_answer_is_given_up(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "_MAX_BODY", 1000)
+    server.on(PATH, Reply(stream=itertools.repeat(b" " * 100)))
+
+    with pytest.raises(CheckAnswerError, match="an answer of more than 1000 bytes"):
+        post(server.url)
+
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_unpacks_without_end_is_given_up(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_MAX_BODY", 1000)
+    server.on(PATH, Reply(gzip.compress(b" " * 1_000_000), headers=(("Content-Encoding", "gzip"),)))
+
+    with pytest.raises(CheckAnswerError, match="an answer of more than 1000 bytes"):
+        post(server.url)
+
+
+def test_an_answer_as_long_as_allowed_is_read(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps(OK).encode()
+    monkeypatch.setattr(transport_module, "_MAX_BODY", len(body))
+    server.on(PATH, body)
+
+    assert post(server.url) == OK
+
+
+# Certificates
+
+
+def untrusted() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(UNTRUSTED)
+    return context
+
+
+@pytest.fixture
+def untrusted_server() -> Iterator[ScriptedServer]:
+    with serving(context=untrusted()) as server:
+        server.on(PATH, OK)
+        yield server
+
+
+def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
+    untrusted_server: ScriptedServer,
+) -> None:
+    with pytest.raises(CheckAnswerError, match="certificate verify failed"):
+        post(untrusted_server.url)
+
+    assert untrusted_server.requests == []
+
+
+def test_a_certificate_the_machine_trusts_is_accepted(
+    untrusted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(UNTRUSTED))
+
+    assert post(untrusted_server.url) == OK
+
+
+def test_a_certificate_of_another_host_is_refused(
+    untrusted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(UNTRUSTED))
+    url = untrusted_server.url.replace("127.0.0.1", "localhost")
+
+    with pytest.raises(CheckAnswerError, match="certificate is not valid for 'localhost'"):
+        post(url)
+
+    assert untrusted_server.requests == []
+
+
+# Secrets
+
+
+def spellings(secret: str) -> set[str]:
+    """Every way in which a secret may be written down."""
+    encoded = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    return {secret, secret.replace("/", "\\/"), *encoded, *map(with_small_escapes, encoded)}
+
+
+def with_small_escapes(text: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), text)
+
+
+def leaks(text: str) -> list[str]:
+    return [spelling for spelling in spellings(TOKEN) | spellings(SECRET) if spelling in text]
+
+
+class Everything(logging.Handler):
+    """Keeps whatever is logged: as it reads, and each part of it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{self.format(record)} {record.__dict__!r}")
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+@pytest.fixture
+def log() -> Iterator[Everything]:
+    handler, root = Everything(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+def told(error: BaseException) -> str:
+    """All that an exception tells, in every way that one is told."""
+    parts = ["".join(traceback.format_exception(error)), pickle.dumps(error).decode("latin-1")]
+    chain: list[BaseException | None] = [error]
+    while chain:
+        if link := chain.pop():
+            parts += [str(link), repr(link), repr(link.args), repr(vars(link))]
+            chain += [link.__cause__, link.__context__]
+    return "\n".join(parts)
+
+
+def refusal(words: str) -> bytes:
+    return json.dumps({"errcode": 61501, "errmsg": f"date range error {words} rid: 1-2-3"}).encode()
+
+
+BOTH = f"{TOKEN} and {SECRET}"
+
+ECHOES: dict[str, Callable[[Request], Script]] = {
+    "errmsg": lambda _: refusal(BOTH),
+    "errmsg, encoded": lambda request: refusal(f"{request.target} {quote_plus(SECRET)}"),
+    "errmsg, with small escapes": lambda request: refusal(with_small_escapes(request.target)),
+    "errmsg, encoded by half": lambda _: refusal(quote(TOKEN)),
+    "errmsg, with its slashes escaped": lambda _: refusal(BOTH).replace(b"/", b"\\/"),
+    "errmsg, as code points": lambda _: refusal("HERE").replace(b"HERE", code_points(TOKEN)),
+    "errcode": lambda _: {"errcode": BOTH},
+    "html": lambda _: f"<html>{BOTH}".encode(),
+    "html, encoded": lambda request: f"<a href='{request.target}'>".encode(),
+    "json cut off": lambda _: refusal(BOTH)[:-10],
+    "json cut off, with its slashes escaped": lambda _: refusal(BOTH).replace(b"/", b"\\/")[:-10],
+    "json array": lambda _: [TOKEN, SECRET],
+    "body of a 500": lambda request: Reply(request.target.encode() + request.body, 500),
+    "reason of a 404": lambda request: Reply(b"", 404, reason=f"Not found: {request.target}"),
+    "reason of a 503": lambda _: Reply(b"", 503, reason=BOTH),
+    "location": lambda request: Reply(b"", 302, headers=(("Location", f"/elsewhere?{request.target}"),)),
+    "header that is none": lambda request: Reply(b"", 404, headers=((request.target, ""), ("no name", ""))),
+}
+
+
+def code_points(text: str) -> bytes:
+    return "".join(f"\\u{ord(char):04x}" for char in text).encode()
+
+
+Place = Callable[[ScriptedServer, ExitStack, pytest.MonkeyPatch], Transport]
+
+
+def where_it_says(script: Script) -> Place:
+    def place(server: ScriptedServer, stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Transport:
+        server.on(PATH, script)
+        return transport_to(server.url)
+
+    return place
+
+
+def where_nobody_listens(*_: object) -> Transport:
+    return transport_to(unused_url())
+
+
+def where_nothing_is_said(server: ScriptedServer, stack: ExitStack, *_: object) -> Transport:
+    gate = Gate()
+    stack.callback(gate.open)
+    server.on(PATH, gate.then(OK))
+    return transport_to(server.url, timeout=0.05)
+
+
+def where_tls_is_hung_up(server: ScriptedServer, stack: ExitStack, *_: object) -> Transport:
+    return transport_to(f"https://{stack.enter_context(hanging_up())}")
+
+
+def where_tls_is_not_spoken(server: ScriptedServer, *_: object) -> Transport:
+    return transport_to(f"https://{server.host}")
+
+
+def where_the_certificate_is_not_trusted(server: ScriptedServer, stack: ExitStack, *_: object) -> Transport:
+    return transport_to(stack.enter_context(serving(context=untrusted())).url)
+
+
+def where_the_proxy_refuses(
+    server: ScriptedServer, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> Transport:
+    monkeypatch.setenv("https_proxy", server.url)
+    return transport_to("https://api.weixin.qq.com")
+
+
+PLACES: dict[str, Place] = {
+    **{f"passing: {name}": where_it_says(trouble.script) for name, trouble in PASSING.items()},
+    **{f"other: {name}": where_it_says(trouble.script) for name, trouble in OTHER.items()},
+    **{f"echo: {name}": where_it_says(script) for name, script in ECHOES.items()},
+    "too long": where_it_says(b" " * (4 * 1024 * 1024 + 1)),
+    "gzip that is none": where_it_says(Reply(b"<html>", headers=(("Content-Encoding", "gzip"),))),
+    "nobody listens": where_nobody_listens,
+    "nothing is said": where_nothing_is_said,
+    "tls is hung up": where_tls_is_hung_up,
+    "tls is not spoken": where_tls_is_not_spoken,
+    "certificate is not trusted": where_the_certificate_is_not_trusted,
+    "proxy refuses": where_the_proxy_refuses,
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
+def test_no_failure_tells_a_secret(
+    place: Place, server: ScriptedServer, log: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        transport = place(server, stack, monkeypatch)
+
+        with pytest.raises(WeChatError) as caught:
+            transport.post(PATH, {}, access_token=TOKEN, secret=SECRET)
+
+    assert leaks(told(caught.value)) == []
+    assert leaks(log.text) == []
+
+
+def test_no_success_tells_a_secret(server: ScriptedServer, log: Everything) -> None:
+    server.on(PATH, lambda request: {"list": [], "asked": request.target, TOKEN: {"secret": [SECRET]}})
+
+    answer = post(server.url)
+
+    assert leaks(json.dumps(answer) + repr(answer)) == []
+    assert leaks(log.text) == []
+    assert "access_token=***" in log.text
+
+
+def test_an_error_that_hides_a_secret_keeps_wechats_words_around_it(server: ScriptedServer) -> None:
+    server.on(PATH, refusal(TOKEN))
+
+    with pytest.raises(FixRequestError) as caught:
+        post(server.url)
+
+    assert caught.value.errmsg == "date range error *** rid: 1-2-3"
+
+
+def test_these_tests_would_find_a_secret_in_an_exception() -> None:
+    with pytest.raises(requests.RequestException) as caught:
+        requests.post(unused_url(), params={"access_token": TOKEN}, timeout=1)
+
+    assert quote_plus(TOKEN) in leaks(told(caught.value))
+
+
+def test_these_tests_would_find_a_secret_in_the_chain_of_an_exception() -> None:
+    error = TryAgainError("lost", path=PATH)
+    error.__context__ = requests.ConnectionError(f"/path?access_token={quote_plus(TOKEN)}")
+    error.__suppress_context__ = True
+
+    assert quote_plus(TOKEN) in leaks(told(error))
+
+
+def test_these_tests_would_find_a_secret_in_the_log(
+    server: ScriptedServer, log: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("urllib3.connectionpool"), "filters", [])
+    server.on(PATH, OK)
+
+    post(server.url)
+
+    assert quote_plus(TOKEN) in leaks(log.text)
+
+
+@pytest.mark.parametrize("spelling", sorted(spellings(TOKEN) | spellings(SECRET)))
+def test_these_tests_would_find_each_spelling_of_a_secret(spelling: str) -> None:
+    assert spelling in leaks(f"a line with {spelling} in it")
+
+
+def unused_url() -> str:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{closed.getsockname()[1]}"
