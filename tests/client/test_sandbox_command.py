@@ -30,9 +30,10 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
     ) as process:
         assert process.stdout
-        lines = [process.stdout.readline().strip() for _ in range(7)]
-        yield process, lines
-        process.kill()
+        try:
+            yield process, [process.stdout.readline().strip() for _ in range(7)]
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -106,9 +107,10 @@ def test_a_wrong_option_ends_the_command_with_its_value_and_what_is_allowed(opti
 
 
 def test_a_port_in_use_ends_the_command(capsys):
-    with Sandbox() as sandbox, pytest.raises(SystemExit) as ended:
+    with Sandbox() as sandbox:
         port = str(urlsplit(sandbox.url).port)
-        main(["--port", port])
+        with pytest.raises(SystemExit) as ended:
+            main(["--port", port])
 
     assert ended.value.code == 1
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,6 @@ from sqlalchemy.pool import NullPool
 from airflow_wechat.client.answers import rows_of
 from airflow_wechat.client.reports import Report, Row, get_report
 from airflow_wechat.storage.sql import ReportTable
-from postgres_server import PostgresServer
 
 MYSQL_URI = os.environ.get("MYSQL_URI", "")
 DAILY = get_report("daily_visit_trend")
@@ -26,12 +25,6 @@ POSTGRES_DRIVERS = ["psycopg2"]
 if find_spec("psycopg") and not sa.__version__.startswith("1."):
     POSTGRES_DRIVERS.append("psycopg")
 DATABASES = ["sqlite", *POSTGRES_DRIVERS, *(["mysql"] if MYSQL_URI else [])]
-
-
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
 
 
 class Database:

@@ -272,6 +272,13 @@ class TestFailure:
         with pytest.raises(DBAPIError):
             table.replace([row() | {"visit_pv": None}])
 
+    def test_a_text_too_long_for_its_key_is_not_cut(self, postgres, upsert, row):
+        table = postgres.table(upsert=upsert)
+        table.create()
+
+        with pytest.raises(DBAPIError):
+            table.replace([row(app_id="w" * 65)])
+
     def test_a_row_that_lacks_a_column_is_refused_before_writing(self, database, row):
         table = database.table()
         table.create()

@@ -10,12 +10,13 @@ import ipaddress
 import json
 import logging
 import re
+import ssl
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -32,6 +33,7 @@ _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
 _HIDDEN = "***"
+_HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -112,10 +114,8 @@ class Transport:
             with response:
                 _raise_for_status(response, path)
                 return _read(response, path)
-        except requests.exceptions.SSLError as error:
-            failure = CheckAnswerError(_reason(error, secrets), path=path)
         except requests.RequestException as error:
-            failure = TryAgainError(_reason(error, secrets), path=path)
+            failure = _failure(error, path, secrets)
         raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
 
     @cached_property
@@ -139,9 +139,8 @@ def check_base_url(base_url: str) -> str:
     :raises ValueError: for plain http to another host than loopback, and for anything but scheme, host,
         port and path
     """
-    url = base_url.strip().rstrip("/")
-    if "://" not in url:
-        url = f"https://{url}"
+    url = base_url.strip()
+    url = (url if "://" in url else f"https://{url}").rstrip("/")
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for a port that is none
@@ -169,7 +168,8 @@ def is_loopback(host: str) -> bool:
 
 def _raise_for_status(response: requests.Response, path: str) -> None:
     status = response.status_code
-    said = f"HTTP {status} {_PHRASES.get(status, '')}".strip()  # not the server's words: they may hold the URL
+    # Not the server's own words: they may hold the URL.
+    said = f"HTTP {status} {_PHRASES.get(status, '')}".strip()
     if status >= 500 or status == 429:
         raise TryAgainError(said, path=path)
     if status != 200:
@@ -185,10 +185,13 @@ def _read(response: requests.Response, path: str) -> bytes:
     return body
 
 
-def _reason(error: requests.RequestException, secrets: Iterable[str]) -> str:
+def _failure(error: requests.RequestException, path: str, secrets: Iterable[str]) -> WeChatError:
     inner = error.args[0] if error.args else ""
     inner = getattr(inner, "reason", None) or inner
-    return _hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
+    words = _hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
+    if isinstance(error, requests.exceptions.SSLError) and not isinstance(inner.args[0], _HUNG_UP):
+        return CheckAnswerError(words, path=path)
+    return TryAgainError(words, path=path)
 
 
 def _hide(text: bytes, secrets: Iterable[str]) -> bytes:
@@ -204,11 +207,9 @@ def _written(secret: str) -> re.Pattern[bytes]:
 
 
 def _forms(char: str) -> str:
-    if char.isascii() and char.isalnum():
-        return char
-    encoded = quote(char, safe="") if char not in "-._~" else f"%{ord(char):02X}"
+    percent = "".join(f"%{byte:02x}" for byte in char.encode())
     plus = r"|\+" if char == " " else ""
-    return rf"(?:\\?{re.escape(char)}|(?i:{encoded}|\\u{ord(char):04x}){plus})"
+    return rf"(?:\\?{re.escape(char)}|(?i:{percent}|\\u{ord(char):04x}){plus})"
 
 
 class _HideQuery(logging.Filter):

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -25,6 +24,8 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 from airflow_wechat.client.reports import KEY_COLUMNS, Column, ColumnType, Report, Row
 
 _NAME = re.compile(r"(?:(?P<schema>[A-Za-z_][A-Za-z0-9_]{0,62})\.)?(?P<table>[A-Za-z_][A-Za-z0-9_]{0,62})")
+
+_DELETED_AT_ONCE = 500
 
 _SQLITE_WAIT = 30_000  # milliseconds for which a writer waits for another writer of the file
 
@@ -143,12 +144,7 @@ class ReportTable:
             if connection.dialect.name == "sqlite":
                 # Waiting is enough, without BEGIN IMMEDIATE: the transaction's first statement is a write.
                 connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_WAIT}")
-            if self._upsert:
-                connection.execute(self._upsert(self._table), values)
-            else:
-                for delete in _deletes(self._table, values):
-                    connection.execute(delete)
-                connection.execute(self._table.insert(), values)
+            (self._upsert or _delete_and_insert)(connection, self._table, values)
 
 
 _MICROSECONDS = mysql.DATETIME(fsp=6)
@@ -186,30 +182,45 @@ def _values(report: Report, rows: Sequence[Row]) -> list[Row]:
     return [{name: read(row[name]) for name, read in readers} for _, row in sorted(latest.items())]
 
 
-def _on_conflict(insert: Callable[[sa.Table], Any], table: sa.Table) -> Any:
-    statement = insert(table)
-    new = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-    return statement.on_conflict_do_update(index_elements=KEY_COLUMNS, set_=new)
+def _upsert_in_sqlite(connection: sa.engine.Connection, table: sa.Table, values: list[Row]) -> None:
+    connection.execute(_on_conflict(sqlite.insert(table)), values)
 
 
-def _on_duplicate_key(table: sa.Table) -> Any:
-    statement = mysql.insert(table)
-    new = {column.name: statement.inserted[column.name] for column in table.columns if not column.primary_key}
-    return statement.on_duplicate_key_update(new)
+def _upsert_in_postgresql(connection: sa.engine.Connection, table: sa.Table, values: list[Row]) -> None:
+    # All rows as one parameter: SQLAlchemy sends ON CONFLICT row by row, a round trip for each.
+    text = sa.cast(sa.bindparam("rows", type_=sa.Text()), postgresql.JSON())
+    columns = [sa.column(column.name, column.type) for column in table.columns]
+    rows = sa.func.json_to_recordset(text).table_valued(*columns).render_derived("new", with_types=True)
+    insert = postgresql.insert(table).from_select(table.columns.keys(), sa.select(*rows.c))
+    connection.execute(_on_conflict(insert), {"rows": json.dumps(values, default=str)})
 
 
-# How each dialect inserts a row or replaces the one of its key; the others delete and insert.
-_UPSERTS: dict[str, Callable[[sa.Table], Any]] = {
-    "sqlite": partial(_on_conflict, sqlite.insert),
-    "postgresql": partial(_on_conflict, postgresql.insert),
-    "mysql": _on_duplicate_key,
-    "mariadb": _on_duplicate_key,
-}
+def _on_conflict(insert: Any) -> Any:
+    return insert.on_conflict_do_update(index_elements=KEY_COLUMNS, set_=_news(insert.table, insert.excluded))
 
 
-def _deletes(table: sa.Table, values: list[Row], at_once: int = 500) -> Iterator[Any]:
+def _upsert_in_mysql(connection: sa.engine.Connection, table: sa.Table, values: list[Row]) -> None:
+    insert = mysql.insert(table)
+    connection.execute(insert.on_duplicate_key_update(_news(table, insert.inserted)), values)
+
+
+def _news(table: sa.Table, new: Any) -> dict[str, Any]:
+    return {column.name: new[column.name] for column in table.columns if not column.primary_key}
+
+
+def _delete_and_insert(connection: sa.engine.Connection, table: sa.Table, values: list[Row]) -> None:
     for app_id, rows in groupby(values, key=itemgetter("app_id")):
         starts = [row["period_start"] for row in rows]
-        for first in range(0, len(starts), at_once):
-            some = table.c.period_start.in_(starts[first : first + at_once])
-            yield table.delete().where(table.c.app_id == app_id, some)
+        for first in range(0, len(starts), _DELETED_AT_ONCE):
+            some = table.c.period_start.in_(starts[first : first + _DELETED_AT_ONCE])
+            connection.execute(table.delete().where(table.c.app_id == app_id, some))
+    connection.execute(table.insert(), values)
+
+
+# How each dialect inserts rows or replaces those of the same keys; the others delete and insert.
+_UPSERTS: dict[str, Callable[[sa.engine.Connection, sa.Table, list[Row]], None]] = {
+    "sqlite": _upsert_in_sqlite,
+    "postgresql": _upsert_in_postgresql,
+    "mysql": _upsert_in_mysql,
+    "mariadb": _upsert_in_mysql,
+}
