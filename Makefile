@@ -29,7 +29,7 @@ venv: .venv/ready ## build the virtual environment
 	@touch $@
 
 demo: .venv/ready ## land a month of a sandbox's visit trends with a real Airflow (KEEP=1 leaves its UI running)
-	@$(BIN)/python tests/e2e/demo.py $(if $(KEEP),--keep)
+	@PYTHONPATH=tests:dags $(BIN)/python -m e2e.demo $(if $(KEEP),--keep)
 
 test: .venv/ready .venv-client/ready ## run everything but the slow end-to-end part
 	@PYTHONPATH=provider .venv-client/bin/python -m pytest tests/client tests/storage

@@ -165,6 +165,7 @@ def _as_other_user() -> list[str]:
         return []
     drop = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
     # With this capability it passes folders only root may enter, such as /root; some containers withhold it.
-    passing = [*drop, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    caps = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
+    passing = [*drop, *caps]
     allowed = subprocess.run([*passing, "true"], check=False, capture_output=True).returncode == 0
     return passing if allowed else drop

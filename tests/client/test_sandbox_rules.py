@@ -219,7 +219,7 @@ def test_the_daily_quota_is_each_reports_own_and_begins_anew_at_midnight_in_beij
         caller = Caller(sandbox)
         answers = [caller.report("20261101") for _ in range(3)]
         other = caller.report("20261116", "20261122", report=WEEKLY)
-        clock.set("2026-11-24T00:00:00+08:00")
+        clock.set("2026-11-23T16:00:00+00:00")
         after = caller.report("20261101")
 
     assert [answer.get("errcode") for answer in (*answers, other, after)] == [None, None, 45009, None, None]

@@ -89,7 +89,7 @@ def test_twenty_forced_refreshes_are_a_beijing_days_worth(caller, clock):
         clock.turn_on(60)
 
     assert caller.stable(force_refresh=True)["errcode"] == 45009
-    clock.set("2026-11-24T00:00:00+08:00")
+    clock.set("2026-11-23T16:00:00+00:00")
     assert "access_token" in caller.stable(force_refresh=True)
 
 
@@ -145,6 +145,15 @@ def test_a_clock_set_back_makes_a_fresh_token(caller, clock):
     clock.set("2018-01-01T12:00:00+08:00")
 
     assert caller.stable()["expires_in"] == 7200
+
+
+def test_a_token_outlasts_a_thousand_classic_ones(caller):
+    token = caller.stable()["access_token"]
+
+    for _ in range(1001):
+        caller.classic()
+
+    assert caller.errcode(token) == 0
 
 
 @pytest.mark.parametrize("ask", [Caller.stable, Caller.classic])

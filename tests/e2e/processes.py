@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_POLL = 0.2
+_POLL = 0.5
 
 
 class ComponentDiedError(RuntimeError):

@@ -432,7 +432,7 @@ class TestName:
 
     @given(name=NAMES)
     @example(name='x"; DROP TABLE y; --')
-    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_is_refused_or_names_exactly_the_table_that_is_made(self, postgres, name):
         try:
             table = postgres.table(name)

@@ -50,6 +50,7 @@ class StableToken:
     def __init__(
         self, transport: Transport, app_id: str, app_secret: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        require_credentials(app_id, app_secret)
         self._transport = transport
         self._app_id = app_id
         self._app_secret = app_secret
@@ -98,7 +99,10 @@ class StableToken:
             "force_refresh": force_refresh,
         }
         asked_at = self._clock()
-        value, lifetime = _token_in(self._transport.post(STABLE_TOKEN_PATH, body, secret=self._app_secret))
+        answer = self._transport.post(
+            STABLE_TOKEN_PATH, body, secret=self._app_secret, repeatable=not force_refresh
+        )
+        value, lifetime = _token_in(answer)
         self._held = _Token(value, asked_at + lifetime - min(_RENEW_BEFORE_END, lifetime / 10))
         return self._held
 
@@ -117,6 +121,6 @@ def _token_in(answer: Answer) -> tuple[str, float]:
     value, lifetime = answer.get("access_token"), answer.get("expires_in")
     if not (isinstance(value, str) and value):
         raise CheckAnswerError("no access_token in the answer", path=STABLE_TOKEN_PATH)
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:
-        raise CheckAnswerError(f"expires_in is {lifetime!r}, expected seconds", path=STABLE_TOKEN_PATH)
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime < 1e9:
+        raise CheckAnswerError(f"expires_in is {lifetime!r:.80}, expected seconds", path=STABLE_TOKEN_PATH)
     return value, float(lifetime)

@@ -76,6 +76,7 @@ class Transport:
         *,
         access_token: str | None = None,
         secret: str | None = None,
+        repeatable: bool = True,
     ) -> Answer:
         """Post a body and return the answer, which is a success.
 
@@ -84,6 +85,7 @@ class Transport:
         :param access_token: goes into the query
         :param secret: the AppSecret, which goes into the body; errcodes then mean what they mean on an
             endpoint that takes it
+        :param repeatable: whether passing troubles are asked again
         :raises WeChatError: the class that the trouble stands for
         """
         secrets = [text for text in (access_token, secret) if text]
@@ -95,7 +97,7 @@ class Transport:
             raise_for_errcode(answer, path, token_endpoint=secret is not None)
             return answer
 
-        return self._retrying(attempt)
+        return self._retrying(attempt) if repeatable else attempt()
 
     def _send(
         self, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None, secrets: Iterable[str]

@@ -1,4 +1,4 @@
-"""``python -m airflow_wechat.sandbox``: a stand-in WeChat server on this machine, until Ctrl-C."""
+"""A stand-in for WeChat's server on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :return: the exit status
     """
     parser = _parser()
-    options = vars(parser.parse_args(arguments))
+    options = vars(parser.parse_args(_joined(sys.argv[1:] if arguments is None else arguments)))
     try:
         sandbox = _sandbox(options).start()
     except ValueError as error:
@@ -89,10 +89,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _joined(arguments: Sequence[str]) -> list[str]:
+    # Apart from its flag, argparse takes -1:0.1 for a flag.
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--fail":
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m airflow_wechat.sandbox", description=__doc__)
     for flag, metavar, kind, default, text in _OPTIONS:
-        parser.add_argument(flag, metavar=metavar, type=kind, default=default, help=f"{text} ({default})")
+        parser.add_argument(
+            flag,
+            metavar=metavar,
+            type=kind,
+            default=default,
+            help=text + ("" if default is None else f" ({default})"),
+        )
     for flag, metavar, kind, text in _REPEATABLE:
         parser.add_argument(
             flag, metavar=metavar, type=kind, action="append", default=[], help=f"{text}; repeatable"

@@ -102,8 +102,14 @@ class TokenBook:
         token = Token(secrets.token_urlsafe(96), app_id, flow, now, now + self._life)
         self._known[token.value] = self._latest[app_id, flow] = token
         if len(self._known) > _REMEMBERED:
-            del self._known[next(iter(self._known))]
+            self._forget_one()
         return token
+
+    def _forget_one(self) -> None:
+        for token in self._known.values():
+            if self._latest.get((token.app_id, token.flow)) is not token:
+                del self._known[token.value]
+                return
 
     def app_of(self, value: str, now: datetime) -> str:
         """Return the AppID a token speaks for.

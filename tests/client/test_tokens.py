@@ -1,0 +1,384 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+
+from airflow_wechat.client.errors import (
+    AllowAddressError,
+    CheckAnswerError,
+    FixCredentialsError,
+    TryAgainError,
+    WeChatError,
+)
+from airflow_wechat.client.tokens import STABLE_TOKEN_PATH, StableToken, require_credentials
+from airflow_wechat.client.transport import Transport
+from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer
+
+THREADS = 32
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tokens(server: ScriptedServer, clock: Clock) -> StableToken:
+    return StableToken(Transport(server.url, waits=wait_none()), "wx1", "the-secret", clock)
+
+
+def giving(token: str, expires_in: Any = 7200) -> dict[str, Any]:
+    return {"access_token": token, "expires_in": expires_in}
+
+
+def forced(server: ScriptedServer) -> list[bool]:
+    """Return the mode of each token request, in their order."""
+    return [request.json["force_refresh"] for request in server.asked(STABLE_TOKEN_PATH)]
+
+
+def in_threads(call: Callable[[], str], meanwhile: Callable[[], None]) -> set[str]:
+    """Call from many threads that all set out at once; give what they got."""
+    ready = threading.Barrier(THREADS + 1)
+
+    def set_out() -> str:
+        ready.wait(PATIENCE)
+        return call()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures = [pool.submit(set_out) for _ in range(THREADS)]
+        ready.wait(PATIENCE)
+        meanwhile()
+        return {future.result() for future in futures}
+
+
+# Asking
+
+
+def test_a_token_is_asked_for_in_normal_mode(server: ScriptedServer, tokens: StableToken) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"))
+
+    token = tokens.token()
+
+    [request] = server.requests
+    assert token == "t1"
+    assert request.target == STABLE_TOKEN_PATH
+    assert request.json == {
+        "grant_type": "client_credential",
+        "appid": "wx1",
+        "secret": "the-secret",
+        "force_refresh": False,
+    }
+
+
+def test_a_token_is_asked_for_once_however_often_it_is_wanted(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t2"))
+
+    assert [tokens.token() for _ in range(100)] == ["t1"] * 100
+    assert len(server.requests) == 1
+
+
+def test_one_request_serves_all_threads_that_want_a_token(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    gate = Gate()
+    server.on(STABLE_TOKEN_PATH, gate.then(giving("t1")))
+
+    def let_the_first_through() -> None:
+        gate.wait_for(1)
+        gate.open()
+
+    given = in_threads(tokens.token, meanwhile=let_the_first_through)
+
+    assert given == {"t1"}
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "good_for"), [(7200, 7140), (7200.0, 7140), (600, 540), (300, 270), (10, 9)]
+)
+def test_a_token_is_renewed_shortly_before_its_end(
+    server: ScriptedServer, tokens: StableToken, clock: Clock, expires_in: float, good_for: float
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1", expires_in), giving("t2"))
+    tokens.token()
+
+    clock.now += good_for - 0.01
+    before = tokens.token()
+    clock.now += 0.01
+    after = tokens.token()
+
+    assert (before, after) == ("t1", "t2")
+    assert forced(server) == [False, False]
+
+
+def test_a_tokens_life_counts_from_the_question_not_from_the_answer(
+    server: ScriptedServer, tokens: StableToken, clock: Clock
+) -> None:
+    def slowly(_: object) -> Script:
+        clock.now += 100
+        return giving("t1")
+
+    server.on(STABLE_TOKEN_PATH, slowly, giving("t2"))
+    tokens.token()
+
+    clock.now += 7140 - 100
+
+    assert tokens.token() == "t2"
+
+
+# A token that WeChat has refused
+
+
+def test_a_stale_token_is_asked_again_in_normal_mode(server: ScriptedServer, tokens: StableToken) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t2"))
+    stale = tokens.token()
+
+    token = tokens.renewed(stale)
+
+    assert token == tokens.token() == "t2"
+    assert forced(server) == [False, False]
+
+
+def test_the_very_token_that_was_refused_is_replaced_by_force_once(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t1"), giving("t2"))
+    stale = tokens.token()
+
+    token = tokens.renewed(stale)
+
+    assert token == tokens.token() == "t2"
+    assert forced(server) == [False, False, True]
+
+
+def test_a_token_that_was_renewed_meanwhile_is_not_asked_for_again(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t2"), giving("t3"))
+    stale = tokens.token()
+    tokens.renewed(stale)
+
+    assert tokens.renewed(stale) == "t2"
+    assert len(server.requests) == 2
+
+
+def test_all_threads_with_the_same_stale_token_share_one_renewal(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    gate = Gate()
+    server.on(STABLE_TOKEN_PATH, giving("t1"), gate.then(giving("t1")), giving("t2"), giving("t3"))
+    stale = tokens.token()
+
+    def let_the_first_through() -> None:
+        gate.wait_for(1)
+        gate.open()
+
+    given = in_threads(lambda: tokens.renewed(stale), meanwhile=let_the_first_through)
+
+    assert given == {"t2"}
+    assert forced(server) == [False, False, True]
+
+
+def test_force_is_not_used_twice_within_thirty_seconds(
+    server: ScriptedServer, tokens: StableToken, clock: Clock
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"))
+    stale = tokens.token()
+    tokens.renewed(stale)
+
+    clock.now += 29.9
+    token = tokens.renewed(stale)
+
+    assert token == stale
+    assert forced(server) == [False, False, True, False]
+
+
+def test_force_may_be_used_again_after_thirty_seconds(
+    server: ScriptedServer, tokens: StableToken, clock: Clock
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"))
+    stale = tokens.token()
+    tokens.renewed(stale)
+
+    clock.now += 30
+    tokens.renewed(stale)
+
+    assert forced(server) == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize("trouble", [DROPPED, Reply(b"", 503), {"errcode": -1, "errmsg": "busy"}])
+def test_force_is_not_repeated_where_its_answer_is_lost(
+    server: ScriptedServer, tokens: StableToken, trouble: Script
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t1"), trouble)
+    stale = tokens.token()
+
+    with pytest.raises(TryAgainError):
+        tokens.renewed(stale)
+
+    assert forced(server) == [False, False, True]
+
+
+def test_after_a_lost_answer_to_force_the_new_token_is_asked_for_in_normal_mode(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t1"), DROPPED, giving("t2"))
+    stale = tokens.token()
+    with pytest.raises(TryAgainError):
+        tokens.renewed(stale)
+
+    assert tokens.renewed(stale) == "t2"
+    assert forced(server) == [False, False, True, False]
+
+
+# What may go wrong
+
+
+@pytest.mark.parametrize("errcode", [40001, 40013, 40125, 40243, 41002, 41004])
+def test_wrong_credentials_are_fatal_and_asked_for_once(
+    server: ScriptedServer, tokens: StableToken, errcode: int
+) -> None:
+    server.on(STABLE_TOKEN_PATH, {"errcode": errcode, "errmsg": "invalid credential rid: 1-2-3"})
+
+    with pytest.raises(FixCredentialsError, match="rid: 1-2-3") as caught:
+        tokens.token()
+
+    assert not caught.value.retryable
+    assert len(server.requests) == 1
+
+
+def test_wrong_credentials_at_a_renewal_are_fatal_and_not_forced(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), {"errcode": 40001, "errmsg": "invalid credential"})
+    stale = tokens.token()
+
+    with pytest.raises(FixCredentialsError):
+        tokens.renewed(stale)
+
+    assert forced(server) == [False, False]
+
+
+def test_an_address_that_is_not_allowed_is_named(server: ScriptedServer, tokens: StableToken) -> None:
+    words = "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 1-2-3"
+    server.on(STABLE_TOKEN_PATH, {"errcode": 40164, "errmsg": words})
+
+    with pytest.raises(AllowAddressError, match=r"203\.0\.113\.7.*rid: 1-2-3.*allow-list"):
+        tokens.token()
+
+    assert len(server.requests) == 1
+
+
+def test_a_passing_trouble_is_waited_out(server: ScriptedServer, tokens: StableToken) -> None:
+    server.on(STABLE_TOKEN_PATH, {"errcode": -1, "errmsg": "busy"}, DROPPED, giving("t1"))
+
+    assert tokens.token() == "t1"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"expires_in": 7200},
+        giving(""),
+        giving(None),  # type: ignore[arg-type]
+        giving(7),  # type: ignore[arg-type]
+        giving(["t1"]),  # type: ignore[arg-type]
+        {"access_token": "t1"},
+        giving("t1", None),
+        giving("t1", "7200"),
+        giving("t1", True),
+        giving("t1", 0),
+        giving("t1", -1),
+        giving("t1", []),
+        giving("t1", 10**400),
+        giving("t1", 1e300),
+        b'{"access_token":"t1","expires_in":1e400}',
+        b'{"access_token":"t1","expires_in":NaN}',
+        b'{"access_token":"t1","expires',
+        b"<html>",
+        [],
+    ],
+    ids=lambda answer: repr(answer)[:44],
+)
+def test_an_answer_that_gives_no_token_is_refused(
+    server: ScriptedServer, tokens: StableToken, answer: Script
+) -> None:
+    server.on(STABLE_TOKEN_PATH, answer)
+
+    with pytest.raises(CheckAnswerError) as caught:
+        tokens.token()
+
+    assert caught.value.path == STABLE_TOKEN_PATH
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("answer", [{"errcode": -2, "errmsg": "words"}, {}, Reply(b"", 404)])
+def test_a_failure_is_not_remembered(server: ScriptedServer, tokens: StableToken, answer: Script) -> None:
+    server.on(STABLE_TOKEN_PATH, answer, giving("t1"))
+    with pytest.raises(WeChatError):
+        tokens.token()
+
+    assert tokens.token() == "t1"
+
+
+def test_a_token_that_is_cut_off_is_not_told(server: ScriptedServer, tokens: StableToken) -> None:
+    server.on(STABLE_TOKEN_PATH, b'{"access_token":"68_NEW-TOKEN","expires_in":72')
+
+    with pytest.raises(CheckAnswerError) as caught:
+        tokens.token()
+
+    assert "68_NEW" not in str(caught.value)
+
+
+def test_neither_secret_nor_token_is_in_the_repr(server: ScriptedServer, tokens: StableToken) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("68_NEW-TOKEN"))
+    tokens.token()
+
+    assert "68_NEW" not in repr(tokens) + repr(tokens._held)
+    assert "the-secret" not in repr(tokens)
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+@pytest.mark.parametrize(
+    ("app_id", "app_secret", "name"),
+    [
+        (0, "the-secret", r"AppID \(login\)"),
+        ("wx1", 0, r"AppSecret \(password\)"),
+        (0, 0, r"AppID \(login\)"),
+    ],
+)
+def test_missing_credentials_are_named(app_id: Any, app_secret: Any, name: str, missing: str | None) -> None:
+    with pytest.raises(FixCredentialsError, match=f"the connection has no {name}") as caught:
+        require_credentials(app_id or missing, app_secret or missing)
+
+    assert "the-secret" not in str(caught.value)
+
+
+def test_credentials_that_are_there_are_accepted() -> None:
+    require_credentials("wx1", "the-secret")
+
+
+@pytest.mark.parametrize(("app_id", "app_secret"), [("", "the-secret"), ("wx1", "")])
+def test_nothing_is_asked_with_credentials_missing(
+    server: ScriptedServer, app_id: str, app_secret: str
+) -> None:
+    with pytest.raises(FixCredentialsError, match="the connection has no"):
+        StableToken(Transport(server.url), app_id, app_secret)
+
+    assert server.requests == []
