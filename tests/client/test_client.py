@@ -5,7 +5,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -20,19 +19,19 @@ from airflow_wechat.client.errors import (
     RenewTokenError,
     TryAgainError,
     WaitForDataError,
-    WeChatError,
 )
 from airflow_wechat.client.periods import Granularity, Period
 from airflow_wechat.client.reports import REPORTS, Report
 from airflow_wechat.client.tokens import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.transport import Transport
-from client.scripted import PATIENCE, Gate, Reply, Request, Script, ScriptedServer
+from client.scripted import Gate, Reply, Request, Script, ScriptedServer
 
 DAILY = REPORTS["daily_visit_trend"]
 WEEKLY = REPORTS["weekly_visit_trend"]
 MONTHLY = REPORTS["monthly_visit_trend"]
 NOW = datetime(2026, 3, 18, 4, 0, tzinfo=UTC)
 DAY = DAILY.granularity.period_of(date(2026, 1, 5))
+DAY_THREE = DAILY.granularity.period_of(date(2020, 1, 3))
 
 every_report = pytest.mark.parametrize("report", REPORTS.values(), ids=list(REPORTS))
 
@@ -58,9 +57,8 @@ def clock() -> Clock:
 @pytest.fixture
 def client(server: ScriptedServer, clock: Clock) -> WeChatClient:
     """A client whose server gives the tokens t1, t2, … and a row for every period."""
-    server.on(
-        STABLE_TOKEN_PATH, *({"access_token": f"t{count}", "expires_in": 7200} for count in range(1, 9))
-    )
+    tokens = [{"access_token": f"t{count}", "expires_in": 7200} for count in range(1, 9)]
+    server.on(STABLE_TOKEN_PATH, *tokens)
     for report in REPORTS.values():
         server.on(report.path, the_row)
     transport = Transport(server.url, waits=wait_none())
@@ -385,12 +383,7 @@ def test_a_period_that_is_not_ready_does_not_stop_the_others(
     assert fetched[2].not_ready.empty is (not_ready is EMPTY)
 
 
-DAY_THREE = Granularity.DAILY.period_of(date(2020, 1, 3))
-
-
-def test_an_old_period_without_data_is_no_waiting_matter(
-    server: ScriptedServer, client: WeChatClient
-) -> None:
+def test_an_old_period_without_data_is_not_waited_for(server: ScriptedServer, client: WeChatClient) -> None:
     server.on(DAILY.path, EMPTY)
 
     assert list(client.fetch_many(DAILY, [DAY_THREE])) == [Fetched(DAY_THREE)]
@@ -425,9 +418,7 @@ def test_one_token_serves_all_periods(server: ScriptedServer, client: WeChatClie
     assert set(tokens_used(server)) == {"t1"}
 
 
-def test_a_token_that_goes_stale_is_renewed_once_for_all(
-    server: ScriptedServer, client: WeChatClient
-) -> None:
+def test_a_stale_token_is_renewed_once_for_all(server: ScriptedServer, client: WeChatClient) -> None:
     gate = Gate()
 
     def until_all_are_there(request: Request) -> Script:
@@ -466,36 +457,45 @@ def pool_that_tells(waiting: Callable[[], None]) -> type[ThreadPoolExecutor]:
     return Pool
 
 
-@pytest.mark.parametrize("ending", ["closed", "failed"])
-def test_what_was_not_begun_is_never_asked_for_once_nobody_wants_it(
-    server: ScriptedServer, client: WeChatClient, monkeypatch: pytest.MonkeyPatch, ending: str
-) -> None:
-    gate, begun = Gate(), threading.Event()
-
-    def hold_all_but_the_first_two(request: Request) -> Script:
+def hold_all_but_the_first(gate: Gate, first: Script) -> Callable[[Request], Script]:
+    def script(request: Request) -> Script:
         if request.json["begin_date"] == "20200101":
-            return the_row(request)
-        if request.json["begin_date"] == "20200102":
-            assert begun.wait(PATIENCE)
-            return FORBIDDEN
+            return first
         gate.hold()
         return the_row(request)
 
-    server.on(DAILY.path, hold_all_but_the_first_two)
+    return script
+
+
+def test_what_was_not_begun_is_not_asked_for_once_nobody_wants_more(
+    server: ScriptedServer, client: WeChatClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    server.on(DAILY.path, hold_all_but_the_first(gate, answer_of("20200101")))
     monkeypatch.setattr(client_module, "ThreadPoolExecutor", pool_that_tells(waiting=gate.open))
     fetched = client.fetch_many(DAILY, days(10_000), max_concurrency=3)
     next(fetched)
 
-    if ending == "closed":
-        gate.wait_for(2)
-        fetched.close()  # type: ignore[attr-defined]
-        begun.set()
-    else:
-        begun.set()
-        with pytest.raises(WeChatError):
-            next(fetched)
+    gate.wait_for(3)
+    fetched.close()  # type: ignore[attr-defined]
 
-    asked = len(server.asked(DAILY.path))
-    assert asked <= 5
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("wechat_")]
-    assert list(islice(fetched, 1)) == []
+    assert len(server.asked(DAILY.path)) == 1 + 3
+    assert not threads_of_a_fetch()
+
+
+def test_what_was_not_begun_is_not_asked_for_once_one_has_failed(
+    server: ScriptedServer, client: WeChatClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    server.on(DAILY.path, hold_all_but_the_first(gate, FORBIDDEN))
+    monkeypatch.setattr(client_module, "ThreadPoolExecutor", pool_that_tells(waiting=gate.open))
+
+    with pytest.raises(AskPermissionError):
+        next(client.fetch_many(DAILY, days(10_000), max_concurrency=3))
+
+    assert len(server.asked(DAILY.path)) <= 1 + 3
+    assert not threads_of_a_fetch()
+
+
+def threads_of_a_fetch() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("wechat")]

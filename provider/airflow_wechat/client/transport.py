@@ -33,6 +33,7 @@ _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
 _HIDDEN = "***"
+_SHORTEST_SECRET = 8  # WeChat's have 32 characters and more; hiding "b" would garble every answer
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -88,7 +89,7 @@ class Transport:
         :param repeatable: whether passing troubles are asked again
         :raises WeChatError: the class that the trouble stands for
         """
-        secrets = [text for text in (access_token, secret) if text]
+        secrets = [text for text in (access_token, secret) if text and len(text) >= _SHORTEST_SECRET]
         payload = dict(body, secret=secret) if secret else body
         query = {"access_token": access_token} if access_token else None
 
