@@ -16,18 +16,20 @@ from airflow_wechat.operators.visit_trend import (
 )
 from airflow_wechat.timetables import ReportTimetable
 
+Rows = list[dict[str, Any]]
+
 MEASURES = ("session_cnt", "visit_pv", "visit_uv", "visit_uv_new")
 
 
 # [START compare_periods]
 @task
-def compare(**trends: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+def compare(daily: Rows, weekly: Rows, monthly: Rows) -> dict[str, dict[str, float | None]]:
     """Return by how many percent each measure changed from the period before to this one.
 
-    :param trends: by granularity, the rows of two periods, the earlier first
+    Each report comes as the rows of two periods, the earlier first.
     """
     changes: dict[str, dict[str, float | None]] = {}
-    for granularity, rows in trends.items():
+    for granularity, rows in {"daily": daily, "weekly": weekly, "monthly": monthly}.items():
         if len(rows) < 2:
             print(f"{granularity}: WeChat has no data for one of the two periods")
             continue

@@ -66,7 +66,7 @@ def test_comparing_names_the_change_in_percent(bag):
     before = {"ref_date": "a", "session_cnt": 10, "visit_pv": 100, "visit_uv": 0, "visit_uv_new": 4}
     this = {"ref_date": "b", "session_cnt": 15, "visit_pv": 50, "visit_uv": 9, "visit_uv_new": 4}
 
-    changes = compare(daily=[before, this], weekly=[this])
+    changes = compare(daily=[before, this], weekly=[this], monthly=[])
 
     assert changes == {
         "daily": {"session_cnt": 50.0, "visit_pv": -50.0, "visit_uv": None, "visit_uv_new": 0.0}

@@ -15,7 +15,7 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds after which a test that waits for something gives up: only a broken one gets there."""
 
 
@@ -87,7 +87,10 @@ class Gate:
     def wait_for(self, count: int) -> None:
         """Return as soon as so many requests are held back."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self.waiting >= count, PATIENCE), "nobody came"
+            if self._changed.wait_for(lambda: self.waiting >= count, PATIENCE):
+                return
+        self.open()  # so that a broken test ends
+        raise AssertionError(f"only {self.waiting} requests came, {count} were expected")
 
     def then(self, script: Script) -> Callable[[Request], Script]:
         """Make a script that holds the request back and then answers as another script does."""

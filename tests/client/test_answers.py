@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_wechat.client.answers import decode, raise_for_errcode, rows_of
-from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError, WeChatError
+from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError, RenewTokenError, WeChatError
 from airflow_wechat.client.periods import Period
 from airflow_wechat.client.reports import REPORTS, Report, Row
 
@@ -370,6 +370,11 @@ def test_an_errcode_counts_as_number_or_text(errcode: Any) -> None:
         raise_for_errcode({"errcode": errcode, "errmsg": "words"}, "/path")
 
     assert caught.value.errcode == 40001
+
+
+def test_a_refused_secret_is_told_from_a_stale_token() -> None:
+    with pytest.raises(FixCredentialsError):
+        raise_for_errcode({"errcode": 40001}, "/path", token_endpoint=True)
 
 
 def test_an_errcode_counts_even_beside_a_list() -> None:

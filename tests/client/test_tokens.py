@@ -246,6 +246,19 @@ def test_after_a_lost_answer_to_force_the_new_token_is_asked_for_in_normal_mode(
     assert forced(server) == [False, False, True, False]
 
 
+def test_force_whose_answer_was_lost_is_not_used_again_within_thirty_seconds(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t1"), DROPPED, giving("t1"))
+    stale = tokens.token()
+    with pytest.raises(TryAgainError):
+        tokens.renewed(stale)
+
+    tokens.renewed(stale)
+
+    assert forced(server) == [False, False, True, False]
+
+
 # What may go wrong
 
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -20,21 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from e2e.airflow_api import ENDED, Run, all_ended
-from e2e.demo_report import ProgressLine, changes_text, chart, landing_table
-from e2e.landed import Landing, expected_periods, read_landing
-from e2e.live_airflow import LiveAirflow
-from e2e.processes import Component, ComponentDiedError, end_on_sigterm, free_ports, stop_all, wait_until
 from rich.console import Console
 from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
 
 from airflow_wechat.client.periods import Period
 from airflow_wechat.sandbox import Sandbox
+from e2e.airflow_api import ENDED, Run, all_ended
+from e2e.demo_report import ProgressLine, changes_text, chart, landing_table
+from e2e.landed import Landing, expected_periods, read_landing
+from e2e.live_airflow import LiveAirflow
+from e2e.processes import Component, ComponentDiedError, end_on_sigterm, free_ports, stop_all, wait_until
 
 PROJECT = Path(__file__).parents[2]
 COMPARE = "wechat_compare_periods"
 
-_PATIENCE = 600
+_PATIENCE = 300
 _REAL_READY_AFTER = timedelta(hours=10, minutes=30)
 
 Connection = dict[str, Any]
@@ -82,7 +82,7 @@ class Demo:
         api.unpause(COMPARE)
 
     def wait(self) -> list[Run]:
-        """Wait until all runs have ended, with a line that says how many; return them."""
+        """Wait until all runs have ended, with a line that says how many, or long enough; return them."""
         total = sum(map(len, self.expected.values())) + 1
         with ProgressLine(self.console, "Runs ended", total) as line:
 
@@ -91,7 +91,9 @@ class Demo:
                 line.show(sum(run["state"] in ENDED for run in runs))
                 return runs if len(runs) >= total and all_ended(runs) else []
 
-            return list(self.airflow.wait(ended, "all runs end", timeout=_PATIENCE))
+            with suppress(TimeoutError):
+                self.airflow.wait(ended, "all runs end", timeout=_PATIENCE)
+        return self.runs()
 
     def runs(self) -> list[Run]:
         """Return the runs of all the demo's DAGs."""
@@ -114,10 +116,16 @@ class Demo:
         for run in runs:
             if run["dag_id"] == COMPARE and run["state"] == "success":
                 changes = self.airflow.api.xcom(COMPARE, run["dag_run_id"], "compare")
-                self.console.print(changes_text(changes), highlight=False)
+                self.console.print(changes_text(changes), highlight=False, soft_wrap=True)
 
     def _failures(self, runs: list[Run]) -> list[str]:
-        return [f"{run['dag_id']}: run {run['dag_run_id']} failed" for run in runs if run["state"] == "failed"]
+        return [
+            f"{run['dag_id']}: task {task['task_id']} of run {run['dag_run_id']} is {task['state']}"
+            for run in runs
+            if run["state"] != "success"
+            for task in self.airflow.api.tasks(run["dag_id"], run["dag_run_id"])
+            if task["state"] != "success"
+        ]
 
     def _missing(self, landings: list[Landing], runs: list[Run]) -> list[str]:
         answered = self._answered_empty(runs)
@@ -145,7 +153,9 @@ class Demo:
         periods = sum(len(landing.expected) for landing in landings)
         rows = sum(len(landing.landed) for landing in landings)
         if rows < periods:
-            return f"No period is missing: {periods} asked for, {rows} landed, of the others WeChat has no data."
+            return (
+                f"No period is missing: {periods} asked for, {rows} landed, of the others WeChat has no data."
+            )
         numbers = "" if self.real else ", and every number is the sandbox's"
         return f"No period is missing: {rows} of {periods} landed{numbers}."
 
@@ -228,11 +238,11 @@ def _where(airflow: LiveAirflow) -> str:
 
 
 def _keep(demo: Demo) -> None:
-    demo.console.print(f"{_where(demo.airflow)}\nThe rows are in {demo.database}. Ctrl-C stops all.", soft_wrap=True)
-    try:
+    demo.console.print(
+        f"{_where(demo.airflow)}\nThe rows are in {demo.database}. Ctrl-C stops all.", soft_wrap=True
+    )
+    with suppress(KeyboardInterrupt):
         demo.airflow.wait(lambda: False, "Ctrl-C", timeout=float("inf"))
-    except KeyboardInterrupt:
-        pass
 
 
 def main(arguments: list[str] | None = None) -> int:

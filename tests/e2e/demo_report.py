@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from e2e.landed import Landing
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from e2e.landed import Landing
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 6
@@ -44,31 +46,35 @@ class ProgressLine:
             self._told = step
 
 
+_FIGURES = ("Landed", "First day", "Last day", "Visits", "Newest visitors")
+
+
 def landing_table(landings: Sequence[Landing]) -> Table:
-    """Return the table of what landed for each report."""
-    table = Table(title="What landed", title_justify="left")
-    for name in ("Report", "Table"):
-        table.add_column(name)
-    for name in ("Expected", "Landed", "First", "Last", "Visits", "Newest visitors"):
-        table.add_column(name, justify="right")
+    """Return the table of what landed for each report, narrow enough for 80 columns."""
+    table = Table(
+        title="What landed in the tables wechat_<report>",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    table.add_column("Report", no_wrap=True)
+    for name in _FIGURES:
+        table.add_column(name, justify="right", no_wrap=name != _FIGURES[-1])
     for landing in landings:
-        table.add_row(landing.report, landing.table, *_figures(landing))
+        table.add_row(landing.report, *_figures(landing))
     return table
 
 
 def _figures(landing: Landing) -> list[str]:
     rows = landing.landed
-    counts = [str(len(landing.expected)), str(len(rows))]
+    landed = f"{len(rows)} of {len(landing.expected)}"
     if not rows:
-        return [*counts, "-", "-", "-", "-"]
+        return [landed, *"----"]
     visits = sum(row["visit_pv"] for row in rows)
-    return [
-        *counts,
-        rows[0]["period_start"],
-        rows[-1]["period_end"],
-        f"{visits:,}",
-        f"{rows[-1]['visit_uv']:,}",
-    ]
+    days = (rows[0]["period_start"], rows[-1]["period_end"])
+    return [landed, *days, f"{visits:,}", f"{rows[-1]['visit_uv']:,}"]
 
 
 def chart(rows: Sequence[Mapping[str, Any]]) -> Text:
@@ -79,7 +85,7 @@ def chart(rows: Sequence[Mapping[str, Any]]) -> Text:
     drawing = Text("Visitors a day\n", style="italic")
     for level in reversed(range(_HEIGHT)):
         label = {0: "0", _HEIGHT - 1: f"{max(visitors):,}"}.get(level, "")
-        bars = " ".join(_block(count / max(max(visitors), 1), level) for count in visitors)
+        bars = " ".join(_block(count / max(*visitors, 1), level) for count in visitors)
         drawing.append(f"{label:>9} ", style="not italic").append(f"{bars}\n", style=f"not italic {_GREEN}")
     first, last = rows[0]["period_start"], rows[-1]["period_start"]
     drawing.append(f"{'':>9} {first}{last:>{max(2 * len(rows) - 1 - len(first), 11)}}", style="not italic")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
+
 from e2e.airflow_api import AirflowApi, AirflowApiError, Run, all_ended
 from e2e.processes import (
     Component,

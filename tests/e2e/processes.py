@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,8 @@ class Component:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to it and to what it started and did not set apart."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def tail(log: Path, lines: int = 30) -> str:
@@ -97,10 +95,8 @@ def kill_left_over(marks: Mapping[str, str]) -> None:
     """End what :func:`processes_of` finds."""
     left = processes_of(marks)
     for process in left:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            pass
     psutil.wait_procs(left, timeout=5)
 
 

@@ -35,7 +35,7 @@ class Database:
         self.kind = uri.partition(":")[0].partition("+")[0]
 
     def engine(self, **options: Any) -> sa.engine.Engine:
-        return sa.create_engine(self.uri, poolclass=NullPool, **options)
+        return sa.create_engine(self.uri, **{"poolclass": NullPool, **options})
 
     def table(
         self, name: str | None = None, *, report: Report = DAILY, upsert: bool = True, **options: Any

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
 
 from airflow_wechat.client.reports import REPORTS, get_report
 from airflow_wechat.storage.sql import TableMismatchError, check_table_name
@@ -69,15 +70,19 @@ class TestCreate:
         assert database.stored("app_id") == [("wx1",)]
 
     def test_sixteen_processes_may_do_it_at_once(self, database, side_by_side, row):
+        names = [f"table_{number}" for number in range(6)]
+
         def create_and_write(number: int) -> None:
-            table = database.table()
-            table.create()
-            table.replace([row(app_id=f"wx{number:02}")])
+            for name in names:
+                table = database.table(name)
+                table.create()
+                table.replace([row(app_id=f"wx{number:02}")])
 
         failures = side_by_side(16, create_and_write)
 
         assert failures == []
-        assert database.stored("app_id") == [(f"wx{number:02}",) for number in range(16)]
+        for name in names:
+            assert database.stored("app_id", name) == [(f"wx{number:02}",) for number in range(16)]
 
     def test_what_the_database_refuses_is_raised(self, database):
         with pytest.raises(DBAPIError):
@@ -355,10 +360,19 @@ class TestWritersSideBySide:
     def test_serialization_failures_are_tried_again(self, postgres, side_by_side, row, level):
         self.check_overlapping(postgres, side_by_side, row, isolation_level=level)
 
-    def test_writers_wait_for_a_locked_sqlite_file(self, new_database, upsert, side_by_side, row):
+    def test_a_locked_sqlite_file_fails_no_writer(self, new_database, upsert, side_by_side, row):
         impatient = {"connect_args": {"timeout": 0}}
 
         self.check_overlapping(new_database("sqlite"), side_by_side, row, upsert=upsert, **impatient)
+
+    def test_sqlite_waits_half_a_minute_for_a_lock(self, new_database, upsert, row):
+        table = new_database("sqlite").table(upsert=upsert, poolclass=StaticPool)
+        table.create()
+
+        table.replace([row()])
+
+        with table._engine.connect() as the_one_connection:
+            assert the_one_connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
 
 class TestName:

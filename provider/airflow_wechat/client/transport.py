@@ -192,7 +192,8 @@ def _failure(error: requests.RequestException, path: str, secrets: Iterable[str]
     inner = error.args[0] if error.args else ""
     inner = getattr(inner, "reason", None) or inner
     words = _hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
-    if isinstance(error, requests.exceptions.SSLError) and not isinstance(inner.args[0], _HUNG_UP):
+    hung_up = any(isinstance(cause, _HUNG_UP) for cause in getattr(inner, "args", ()))
+    if isinstance(error, requests.exceptions.SSLError) and not hung_up:
         return CheckAnswerError(words, path=path)
     return TryAgainError(words, path=path)
 

@@ -1,0 +1,114 @@
+"""One real Airflow for all end-to-end tests, with sandboxes in WeChat's place and a PostgreSQL as target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from wechat_names import SQL_CONN_ID, WECHAT_CONN_ID
+
+from airflow_wechat.sandbox import Sandbox
+from e2e.airflow_api import all_ended
+from e2e.journal import Journal
+from e2e.live_airflow import LiveAirflow
+from e2e.processes import end_on_sigterm
+from postgres_server import PostgresServer
+
+PROJECT = Path(__file__).parents[2]
+DAG_FOLDERS = (PROJECT / "dags", Path(__file__).parent / "dags")
+
+_TARGET = "target"
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A WeChat that publishes at midnight, so that the tests pass at any hour."""
+    with Sandbox(publish_hour=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def late_sandbox() -> Iterator[Sandbox]:
+    """A WeChat that publishes at 10:00; its clock is the tests' to set."""
+    with Sandbox(publish_hour=10) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox, late_sandbox: Sandbox
+) -> Iterator[LiveAirflow]:
+    """An Airflow at DEBUG, with all connections and DAGs; every DAG is paused."""
+    end_on_sigterm()
+    home = tmp_path_factory.mktemp("live") / "airflow"
+    with LiveAirflow(home, DAG_FOLDERS, {"LOGGING__LOGGING_LEVEL": "DEBUG"}) as running:
+        running.postgres.create_database(_TARGET)
+        running.api.add_connection(WECHAT_CONN_ID, sandbox.connection)
+        running.api.add_connection("wechat_late", late_sandbox.connection)
+        running.api.add_connection(SQL_CONN_ID, _target_connection(running.postgres))
+        running.wait_for_dags("wechat_load_range", "wechat_daily_visit_trend", "e2e_deferred", "e2e_leak")
+        assert not running.api.import_errors()
+        yield running
+
+
+def _target_connection(server: PostgresServer) -> dict[str, Any]:
+    return {
+        "conn_type": "postgres",
+        "host": server.host,
+        "port": server.port,
+        "login": server.user,
+        "password": server.password,
+        "schema": _TARGET,
+    }
+
+
+@dataclass(frozen=True)
+class Target:
+    """The database that the DAGs load into."""
+
+    server: PostgresServer
+
+    def starts(self, table: str) -> list[str]:
+        """Return the first days of the periods in a table, in order."""
+        query = sql.SQL("SELECT period_start::text FROM {} ORDER BY 1").format(sql.Identifier(table))
+        return [start for (start,) in self.select(query)]
+
+    def select(self, query: sql.Composable) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+        with closing(psycopg2.connect(self.server.uri(_TARGET))) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+
+@pytest.fixture
+def target(airflow: LiveAirflow) -> Target:
+    """The database that the DAGs load into."""
+    return Target(airflow.postgres)
+
+
+@pytest.fixture
+def open_journal(sandbox: Sandbox) -> Callable[[], Journal]:
+    """Begin to watch what the sandbox is asked."""
+    return lambda: Journal(sandbox)
+
+
+@pytest.fixture
+def settle(airflow: LiveAirflow) -> Iterator[Callable[..., None]]:
+    """Unpause a DAG until the test's end, and wait until the runs that this begins have ended."""
+    unpaused: list[str] = []
+
+    def unpause(dag_id: str, count: int = 1) -> None:
+        unpaused.append(dag_id)
+        airflow.api.unpause(dag_id)
+        airflow.wait_for_runs(dag_id, count)
+
+    yield unpause
+    for dag_id in unpaused:
+        airflow.api.pause(dag_id)
+        airflow.wait(lambda dag_id=dag_id: all_ended(airflow.api.runs(dag_id)), f"runs of {dag_id} end")

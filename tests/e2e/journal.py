@@ -1,0 +1,34 @@
+"""What a sandbox was asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_wechat.client.periods import Period
+from airflow_wechat.client.reports import get_report
+from airflow_wechat.sandbox import Sandbox
+
+
+class Journal:
+    """What a sandbox was asked since the journal was opened."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._begin = len(sandbox.requests)
+
+    def asked(self, report: str) -> list[tuple[str, str]]:
+        """Return the dates that a report was asked for, both ends included, as WeChat gets them."""
+        return [(body["begin_date"], body["end_date"]) for body in self._bodies(get_report(report).path)]
+
+    def tokens(self) -> int:
+        """Return how often a token was asked for."""
+        return len(self._bodies("/cgi-bin/stable_token"))
+
+    def _bodies(self, path: str) -> list[dict[str, Any]]:
+        calls = self._sandbox.requests[self._begin :]
+        return [call.body or {} for call in calls if call.path == path]
+
+
+def asked_for(period: Period) -> tuple[str, str]:
+    """Return the dates that WeChat is to be asked for."""
+    return f"{period.start:%Y%m%d}", f"{period.end:%Y%m%d}"

@@ -1,0 +1,89 @@
+"""Searches everything an Airflow at DEBUG wrote, by files and by database rows."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from urllib.parse import quote, quote_plus
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+DAG_ID = "wechat_compare_periods"
+CANARY = "let-this+be/found=everywhere"
+
+
+@pytest.fixture
+def ran(airflow, settle, late_sandbox):
+    """At least one run that fetched; after the other tests many more."""
+    settle(DAG_ID)
+    assert not airflow.api.test_connection(late_sandbox.connection | {"host": "http://127.0.0.1:9"})["status"]
+    return airflow
+
+
+def secrets_of(sandbox):
+    """Every secret and token that was sent, as it is and percent-encoded."""
+    calls = sandbox.requests
+    tokens = {call.query["access_token"] for call in calls if "access_token" in call.query}
+    secrets = {call.body["secret"] for call in calls if call.body and "secret" in call.body}
+    return tokens, secrets
+
+
+def forms(text):
+    return {text, quote(text, safe=""), quote_plus(text)}
+
+
+def places_with(airflow, texts):
+    return {*_files_with(airflow, texts), *_tables_with(airflow, texts)}
+
+
+def _files_with(airflow, texts):
+    needles = [text.encode() for text in texts]
+    for file in airflow.home.rglob("*"):
+        if file.is_file() and airflow.postgres.folder not in file.parents:
+            content = file.read_bytes()
+            if any(needle in content for needle in needles):
+                yield str(file.relative_to(airflow.home))
+
+
+def _tables_with(airflow, texts):
+    with closing(psycopg2.connect(airflow.postgres.uri("airflow"))) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table)))
+            if any(text in row for (row,) in cursor.fetchall() for text in texts):
+                yield f"table {table}"
+
+
+def test_no_secret_and_no_token_is_written_anywhere(ran, sandbox, late_sandbox):
+    tokens, secrets = (
+        one | other for one, other in zip(secrets_of(sandbox), secrets_of(late_sandbox), strict=True)
+    )
+    assert sandbox.app.secret in secrets
+    assert tokens
+
+    searched = {form for text in tokens | secrets for form in forms(text)}
+
+    assert places_with(ran, searched) == set()
+
+
+def test_the_search_finds_a_text_that_is_there(airflow):
+    airflow.api.unpause("e2e_leak")
+    run_id = airflow.api.trigger("e2e_leak", {"text": CANARY})
+    assert airflow.wait_for_run("e2e_leak", run_id)["state"] == "success"
+
+    found = places_with(airflow, forms(CANARY))
+
+    assert found >= {"table xcom", "table rendered_task_instance_fields", "table dag_run"}
+    assert any(place.startswith("logs/dag_id=e2e_leak") for place in found)
+
+
+def test_what_was_searched_is_at_debug_and_names_the_requests(ran):
+    run = ran.api.runs(DAG_ID)[0]
+
+    log = ran.api.log(DAG_ID, run["dag_run_id"], "daily")
+
+    assert "urllib3" in log
+    assert "/datacube/getweanalysisappiddailyvisittrend" in log
+    assert "debug" in (ran.logs / "scheduler.log").read_text().lower()
