@@ -29,6 +29,9 @@ os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
 import psycopg2  # noqa: E402
 import requests  # noqa: E402
 import sqlalchemy as sa  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
 from airflow_wechat.client.answers import rows_of  # noqa: E402
 from airflow_wechat.client.client import WeChatClient  # noqa: E402
 from airflow_wechat.client.periods import Granularity, periods_between  # noqa: E402
@@ -37,8 +40,6 @@ from airflow_wechat.client.tokens import StableToken  # noqa: E402
 from airflow_wechat.client.transport import Transport  # noqa: E402
 from airflow_wechat.storage.sql import ReportTable  # noqa: E402
 from postgres_server import PostgresServer  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
 
 REPORT = REPORTS["daily_visit_trend"]
 YEAR = ("2025-01-01", "2025-12-31")
@@ -79,7 +80,9 @@ def requests_of_a_year() -> Figure:
         _run_load(connection, YEAR)
         journal = requests.get(connection["host"] + "/_sandbox/requests", timeout=30).json()
     count = len(journal if isinstance(journal, list) else journal["requests"])
-    return Figure("requests for 365 periods in one run", count, DAYS_OF_YEAR + 1, "one each, one for the token")
+    return Figure(
+        "requests for 365 periods in one run", count, DAYS_OF_YEAR + 1, "one each, one for the token"
+    )
 
 
 def time_of_a_year() -> Figure:

@@ -658,6 +658,10 @@ def test_lookback_counts_for_a_runs_own_period_too(run: RunMoments) -> None:
     assert periods == PeriodRange(own.first.earlier(2), own.last)
 
 
+def test_a_blank_lookback_is_none() -> None:
+    assert ask(begin_date="2026-03-10", lookback=" ") == ask(begin_date="2026-03-10")
+
+
 @pytest.mark.parametrize("lookback", ["3", " 3 ", "03", 3])
 def test_lookback_may_be_text_as_templates_give_it(lookback: int | str) -> None:
     assert ask(begin_date="2026-03-10", lookback=lookback).first.start == date(2026, 3, 7)
@@ -668,7 +672,6 @@ def test_lookback_may_be_text_as_templates_give_it(lookback: int | str) -> None:
     [
         -1,
         "-1",
-        "",
         "x",
         "1.5",
         1.5,

@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 import tenacity
+import trustme
 from tenacity import wait_none
 
 from airflow_wechat.client import transport as transport_module
@@ -36,7 +37,7 @@ from client.scripted import DROPPED, Gate, Reply, Request, Script, ScriptedServe
 PATH = "/datacube/getweanalysisappiddailyvisittrend"
 OTHER_PATH = "/elsewhere"
 OK = {"list": []}
-UNTRUSTED = Path(__file__).with_name("untrusted.pem")
+AUTHORITY = trustme.CA()  # one that no machine trusts
 
 # Nothing WeChat gives out looks like this; each character is written differently somewhere.
 TOKEN = "68_to+ke/n%to=ke&n to.ke~n"
@@ -392,7 +393,7 @@ def test_an_answer_just_short_enough_is_read(server: ScriptedServer, monkeypatch
 
 def untrusted() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(UNTRUSTED)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
     return context
 
 
@@ -401,6 +402,12 @@ def untrusted_server() -> Iterator[ScriptedServer]:
     with serving(context=untrusted()) as server:
         server.on(PATH, OK)
         yield server
+
+
+@pytest.fixture
+def trusted_authority(tmp_path: Path) -> str:
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    return str(tmp_path / "authority.pem")
 
 
 def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
@@ -413,17 +420,17 @@ def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
 
 
 def test_a_certificate_the_machine_trusts_is_accepted(
-    untrusted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    untrusted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, trusted_authority: str
 ) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(UNTRUSTED))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted_authority)
 
     assert post(untrusted_server.url) == OK
 
 
 def test_a_certificate_of_another_host_is_refused(
-    untrusted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    untrusted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, trusted_authority: str
 ) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(UNTRUSTED))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted_authority)
     url = untrusted_server.url.replace("127.0.0.1", "localhost")
 
     with pytest.raises(CheckAnswerError, match="certificate is not valid for 'localhost'"):

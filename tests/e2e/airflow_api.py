@@ -96,10 +96,6 @@ class AirflowApi:
         body = {"dag_id": dag_id, "from_date": _iso(first), "to_date": _iso(last), **options}
         return int(self.call("POST", "/backfills", json=body)["id"])
 
-    def backfill_ended(self, backfill_id: int) -> bool:
-        """Tell whether Airflow has closed a backfill."""
-        return self.call("GET", f"/backfills/{backfill_id}")["completed_at"] is not None
-
     def runs(self, dag_id: str) -> list[Run]:
         """Return a DAG's runs."""
         return self._all(f"/dags/{dag_id}/dagRuns", "dag_runs")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2 import sql
-from wechat_names import SQL_CONN_ID, WECHAT_CONN_ID
+from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
 
+from airflow_wechat.client.periods import Period, latest_complete
+from airflow_wechat.client.reports import get_report
 from airflow_wechat.sandbox import Sandbox
-from e2e.airflow_api import all_ended
+from e2e.airflow_api import Run, all_ended
 from e2e.journal import Journal
 from e2e.live_airflow import LiveAirflow
 from e2e.processes import end_on_sigterm
@@ -22,6 +25,8 @@ from postgres_server import PostgresServer
 
 PROJECT = Path(__file__).parents[2]
 DAG_FOLDERS = (PROJECT / "dags", Path(__file__).parent / "dags")
+
+READY_AFTER = timedelta(hours=10, minutes=30)
 
 _TARGET = "target"
 
@@ -86,10 +91,38 @@ class Target:
             return cursor.fetchall()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def target(airflow: LiveAirflow) -> Target:
     """The database that the DAGs load into."""
     return Target(airflow.postgres)
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """What a sample DAG did when it was unpaused: its run, what was asked, what landed, what was due."""
+
+    run: Run
+    asked: list[tuple[str, str]]
+    landed: list[str]
+    due: set[Period]
+
+
+@pytest.fixture(scope="session")
+def first_runs(airflow: LiveAirflow, sandbox: Sandbox, target: Target) -> dict[str, FirstRun]:
+    """Unpause the sample DAGs that load a report, and wait for the run that this begins."""
+    return {report: _first_run(airflow, Journal(sandbox), target, report) for report in TABLES}
+
+
+def _first_run(airflow: LiveAirflow, journal: Journal, target: Target, report: str) -> FirstRun:
+    due = {_newest_due(report)}
+    airflow.api.unpause(TABLES[report])
+    (run,) = airflow.wait_for_runs(TABLES[report], 1)
+    due.add(_newest_due(report))
+    return FirstRun(run, journal.asked(report), target.starts(TABLES[report]), due)
+
+
+def _newest_due(report: str) -> Period:
+    return latest_complete(get_report(report).granularity, datetime.now(UTC) - READY_AFTER)
 
 
 @pytest.fixture

@@ -20,18 +20,18 @@ RANGES = {
 
 @pytest.mark.parametrize("report", RANGES)
 def test_a_backfill_covers_both_ends_and_asks_for_each_period_once(
-    airflow, target, settle, open_journal, report
+    airflow, target, first_runs, open_journal, report
 ):
     first, last, count = RANGES[report]
     expected = list(periods_between(get_report(report).granularity, first, last))
-    settle(TABLES[report])
+    known = len(airflow.api.runs(TABLES[report]))
     journal = open_journal()
 
-    backfill = airflow.api.create_backfill(TABLES[report], first, last)
-    airflow.wait(lambda: airflow.api.backfill_ended(backfill), "the backfill ends")
+    airflow.api.create_backfill(TABLES[report], first, last)
+    runs = airflow.wait_for_runs(TABLES[report], known + count)
 
     assert Counter(journal.asked(report)) == Counter(map(asked_for, expected))
     assert len(expected) == count
     assert journal.tokens() == count  # one a run
     assert set(target.starts(TABLES[report])) >= {str(period.start) for period in expected}
-    assert {run["state"] for run in airflow.api.runs(TABLES[report])} == {"success"}
+    assert {run["state"] for run in runs} == {"success"}

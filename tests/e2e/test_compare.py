@@ -32,7 +32,7 @@ def test_the_fetch_operators_hand_on_two_periods_each_and_the_next_task_compares
         rows = airflow.api.xcom(DAG_ID, run["dag_run_id"], granularity)
         assert [row["period_start"] for row in rows] == [str(this.earlier(1).start), str(this.start)]
         assert [row["visit_pv"] for row in rows] == [old["visit_pv"], new["visit_pv"]]
-        assert list(rows[0]) == [column.name for column in report.columns]
+        assert set(rows[0]) == {column.name for column in report.columns}  # PostgreSQL keeps no order here
         assert changes[granularity] == {
             name: round(100 * (new[name] / old[name] - 1), 1) for name in MEASURES
         }

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 from wechat_names import TABLES
@@ -9,36 +9,24 @@ from airflow_wechat.client.periods import beijing_day, latest_complete
 from airflow_wechat.client.reports import get_report
 from e2e.journal import asked_for
 
-READY_AFTER = timedelta(hours=10, minutes=30)
-
-
-def newest_due(report):
-    return latest_complete(get_report(report).granularity, datetime.now(UTC) - READY_AFTER)
-
 
 @pytest.mark.parametrize("report", TABLES)
-def test_a_scheduled_run_asks_for_exactly_its_period_and_lands_it(
-    airflow, target, settle, open_journal, report
-):
-    due, journal, known = {newest_due(report)}, open_journal(), len(airflow.api.runs(TABLES[report]))
+def test_a_scheduled_run_asks_for_exactly_its_period_and_lands_it(first_runs, report):
+    first = first_runs[report]
+    begin, end = (first.run[f"data_interval_{name}"] for name in ("start", "end"))
+    period = get_report(report).granularity.period_of(beijing_day(datetime.fromisoformat(begin)))
 
-    settle(TABLES[report])
-
-    due.add(newest_due(report))
-    run = next(run for run in airflow.api.runs(TABLES[report]) if run["run_type"] == "scheduled")
-    start = beijing_day(datetime.fromisoformat(run["data_interval_start"]))
-    period = get_report(report).granularity.period_of(start)
-    assert (known, run["state"]) == (0, "success")
-    assert period in due
-    assert journal.asked(report) == [asked_for(period)]
-    assert target.starts(TABLES[report]) == [str(period.start)]
+    assert (first.run["run_type"], first.run["state"]) == ("scheduled", "success")
+    assert (period.begins_at, period.ends_at) == tuple(map(datetime.fromisoformat, (begin, end)))
+    assert period in first.due
+    assert first.asked == [asked_for(period)]
+    assert first.landed == [str(period.start)]
 
 
 @pytest.mark.parametrize("report", TABLES)
 def test_a_run_by_hand_without_dates_lands_the_latest_complete_period(
-    airflow, target, settle, open_journal, report
+    airflow, target, first_runs, open_journal, report
 ):
-    settle(TABLES[report])
     journal = open_journal()
 
     run_id = airflow.api.trigger(TABLES[report])

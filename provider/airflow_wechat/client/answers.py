@@ -16,6 +16,7 @@ from airflow_wechat.client.reports import Column, ColumnType, Report, Row
 Answer = dict[str, Any]
 """What WeChat said: a JSON object."""
 
+_LONGEST_ERRMSG = 1000
 _INT64 = range(-(2**63), 2**63)
 _TOKEN = re.compile(rb'(token"\s*:\s*")[^"]*')
 
@@ -45,7 +46,8 @@ def raise_for_errcode(answer: Answer, path: str, *, token_endpoint: bool = False
     except (TypeError, ValueError, OverflowError):
         raise CheckAnswerError(f"errcode is {_shown(errcode)}, not a number", path=path) from None
     if errcode:
-        raise error_of(errcode, str(answer.get("errmsg") or ""), path, token_endpoint=token_endpoint)
+        errmsg = str(answer.get("errmsg") or "")[:_LONGEST_ERRMSG]
+        raise error_of(errcode, errmsg, path, token_endpoint=token_endpoint)
 
 
 def rows_of(report: Report, period: Period, app_id: str, answer: Answer, fetched_at: datetime) -> list[Row]:

@@ -256,7 +256,7 @@ def _refuse_unfinished(granularity: Granularity, day: date, now: datetime, cure:
 
 
 def _with_lookback(periods: PeriodRange, lookback: int | str) -> PeriodRange:
-    text = str(lookback).strip()
+    text = str(lookback).strip() or "0"
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError(f"lookback={lookback!r} is not allowed: give a number of periods, 0 or more")
     try:

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_wechat.client.client import WeChatClient
 from airflow_wechat.client.errors import WeChatError
 from airflow_wechat.client.reports import Report, Row, get_report
-from airflow_wechat.client.tokens import StableToken, require_credentials
+from airflow_wechat.client.tokens import StableToken
 from airflow_wechat.client.transport import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Transport
 from airflow_wechat.provider_info import CONN_FIELDS, CONN_TYPE, HOOK_NAME, UI_FIELD_BEHAVIOUR
 
@@ -91,11 +91,9 @@ def client_of(connection: Connection) -> WeChatClient:
     :raises FixCredentialsError: for a connection without AppID or AppSecret
     :raises ValueError: for a base URL or timeout that is not allowed
     """
-    app_id, app_secret = connection.login, connection.password
-    require_credentials(app_id, app_secret)
-    assert app_id and app_secret
+    app_id = connection.login or ""
     transport = Transport(_base_url(connection), timeout=_timeout(connection.extra_dejson.get("timeout")))
-    return WeChatClient(app_id, transport, StableToken(transport, app_id, app_secret))
+    return WeChatClient(app_id, transport, StableToken(transport, app_id, connection.password or ""))
 
 
 def _base_url(connection: Connection) -> str:
