@@ -79,16 +79,14 @@ def requests_of_a_year() -> Figure:
     with sandbox() as connection:
         _run_load(connection, YEAR)
         journal = requests.get(connection["host"] + "/_sandbox/requests", timeout=30).json()
-    count = len(journal if isinstance(journal, list) else journal["requests"])
-    return Figure(
-        "requests for 365 periods in one run", count, DAYS_OF_YEAR + 1, "one each, one for the token"
-    )
+    detail = "one each, one for the token"
+    return Figure("requests for 365 periods in one run", len(journal), DAYS_OF_YEAR + 1, detail)
 
 
 def time_of_a_year() -> Figure:
     """A year of days into SQLite, 50 ms a request."""
     floor = DAYS_OF_YEAR * LATENCY / CONCURRENCY
-    with sandbox("--latency", str(LATENCY)) as connection:
+    with sandbox(latency=LATENCY) as connection:
         seconds = _run_load(connection, YEAR)["seconds"]
     return Figure(
         "a year of days into SQLite, against the latency alone",
@@ -203,17 +201,15 @@ def _in_turns(
 
 
 @contextmanager
-def sandbox(*options: str):
+def sandbox(*, latency: float = 0.0):
     """Run the sandbox in a process of its own; give the connection to it."""
     code = (
         "import json, sys, threading; from airflow_wechat.sandbox import Sandbox;"
         "s = Sandbox(publish_hour=0, latency=float(sys.argv[1])).start();"
         "print(json.dumps(s.connection), flush=True); sys.stdin.read(); s.stop()"
     )
-    latency = options[1] if options else "0"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, latency], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", code, str(latency)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield json.loads(process.stdout.readline())
     finally:
