@@ -29,7 +29,15 @@ from e2e.airflow_api import ENDED, Run, all_ended
 from e2e.demo_report import ProgressLine, changes_text, chart, landing_table
 from e2e.landed import Landing, expected_periods, read_landing
 from e2e.live_airflow import LiveAirflow
-from e2e.processes import Component, ComponentDiedError, end_on_sigterm, free_ports, stop_all, wait_until
+from e2e.processes import (
+    Component,
+    ComponentDiedError,
+    end_on_sigterm,
+    free_ports,
+    signals_ignored,
+    stop_all,
+    wait_until,
+)
 
 PROJECT = Path(__file__).parents[2]
 COMPARE = "wechat_compare_periods"
@@ -178,13 +186,14 @@ def sandbox_process(home: Path) -> Iterator[Connection]:
     app = Sandbox().app
     command = [sys.executable, "-m", "airflow_wechat.sandbox", "--port", str(port), "--publish-hour", "0"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    component = Component("sandbox", command, {**env, "AIRFLOW_HOME": str(home)}, home / "sandbox.log")
+    component = Component("sandbox", command, env, home / "sandbox.log")
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: _answers(url), "the sandbox answers", timeout=30, watched=[component])
         yield {"conn_type": "wechat", "login": app.app_id, "password": app.secret, "host": url}
     finally:
-        stop_all([component])
+        with signals_ignored():
+            stop_all([component])
 
 
 def _answers(url: str) -> bool:
@@ -218,18 +227,18 @@ def run_demo(home: Path, console: Console, *, keep: bool) -> bool:
     :return: whether everything landed
     """
     with ExitStack() as stack:
-        stack.enter_context(new_folder(home))
         real = wechat_of_environment()
+        stack.enter_context(new_folder(home))
         console.print(f"Starting {'' if real else 'a sandbox and '}Airflow in {home.name}/ ...")
         wechat = real or stack.enter_context(sandbox_process(home))
         airflow = stack.enter_context(LiveAirflow(home / "airflow", [PROJECT / "dags"]))
+        stack.callback(console.print, "Stopping ...")
         console.print(_where(airflow), highlight=False)
         demo = Demo(home, airflow, wechat, bool(real), console)
         demo.begin()
         complete = demo.tell(demo.wait())
         if keep:
             _keep(demo)
-        console.print("Stopping ...")
     return complete
 
 
@@ -262,7 +271,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 130
-    except (DemoError, ComponentDiedError, TimeoutError) as error:
+    except DemoError as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 2
+    except (ComponentDiedError, RuntimeError, TimeoutError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         console.print(f"The logs are in {options.home}.")
         return 1

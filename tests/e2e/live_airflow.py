@@ -20,7 +20,6 @@ from e2e.processes import (
     Component,
     ComponentDiedError,
     free_ports,
-    kill_left_over,
     signals_held,
     signals_ignored,
     stop_all,
@@ -216,7 +215,6 @@ class LiveAirflow:
         """Stop everything that was started."""
         with signals_ignored():
             stop_all(self._components)
-            kill_left_over({"AIRFLOW_HOME": str(self.home)})
             with suppress(RuntimeError):  # it had not been started
                 self.postgres.stop()
 

@@ -61,7 +61,7 @@ def tail(log: Path, lines: int = 30) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def stop_all(components: Sequence[Component], patience: float = 15) -> None:
+def stop_all(components: Sequence[Component], patience: float = 8) -> None:
     """Stop all at once: politely, and after ``patience`` seconds for good."""
     for component in components:
         component.signal(signal.SIGTERM)
@@ -71,33 +71,27 @@ def stop_all(components: Sequence[Component], patience: float = 15) -> None:
             component.signal(signal.SIGKILL)
     for component in components:
         component.process.wait()
+    kill_left_over(components)
 
 
-def processes_of(marks: Mapping[str, str]) -> list[psutil.Process]:
-    """Return the running processes whose environment holds one of these values, or whose command names it.
+def kill_left_over(components: Sequence[Component]) -> None:
+    """End for good what the components started and did not end.
 
-    Airflow sets a task's process apart from the group it came from; its environment still tells.
+    Airflow sets a task's process apart from the group it came from; its session still tells.
     """
-    return [one for one in psutil.process_iter() if one.pid != os.getpid() and _has_mark(one, marks)]
-
-
-def _has_mark(process: psutil.Process, marks: Mapping[str, str]) -> bool:
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        env = process.environ()
-    except psutil.Error:
-        return False  # gone by now, or somebody else's
-    return any(env.get(name) == value for name, value in marks.items())
-
-
-def kill_left_over(marks: Mapping[str, str]) -> None:
-    """End what :func:`processes_of` finds."""
-    left = processes_of(marks)
+    sessions = {component.process.pid for component in components}
+    left = [process for process in psutil.process_iter() if _session_of(process.pid) in sessions]
     for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(left, timeout=5)
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None  # gone by now, or somebody else's
 
 
 def free_ports(count: int) -> list[int]:

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
+from e2e.leftovers import left_over
 from e2e.processes import wait_until
 
 PROJECT = Path(__file__).parents[2]
@@ -32,27 +32,14 @@ def start(tmp_path):
 
     yield run
     for process in started:
-        process.kill()
+        process.terminate()
         process.wait()
-
-
-def left_over(folder):
-    """Return the commands of running processes that name a folder, in their command or environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            texts = [*process.cmdline(), *process.environ().values()]
-            if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in text for text in texts):
-                found.append(process.cmdline())
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_the_demo_lands_every_period_and_leaves_no_process(start, tmp_path):
     process = start()
     wait_until(lambda: "Runs ended" in (tmp_path / "output").read_text(), "runs", timeout=120)
-    assert len(left_over(tmp_path / "demo")) > 5  # Airflow's components, PostgreSQL and the sandbox
+    assert len(left_over(tmp_path / "demo")) > 6  # the demo, Airflow's components, PostgreSQL and the sandbox
 
     status = process.wait(timeout=300)
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from e2e.leftovers import left_over
 from e2e.live_airflow import LiveAirflow
-from e2e.processes import ComponentDiedError, processes_of
+from e2e.processes import ComponentDiedError
 
 
 def test_a_component_that_fails_shows_its_log_and_leaves_no_process(tmp_path):
@@ -15,4 +16,4 @@ def test_a_component_that_fails_shows_its_log_and_leaves_no_process(tmp_path):
     ):
         pass
 
-    assert processes_of({"AIRFLOW_HOME": str(home)}) == []
+    assert left_over(home) == []

@@ -376,7 +376,7 @@ class TestWritersSideBySide:
 
 
 class TestName:
-    @pytest.mark.parametrize("name", ["select", "Order", "MixedCase", "_", "a" * 63, "user"])
+    @pytest.mark.parametrize("name", ["select", "Order", "MixedCase", "_", "a" * 63, "lateral", "returning"])
     def test_is_taken_as_it_is(self, database, row, name):
         table = database.table(name)
         table.create()
@@ -386,14 +386,14 @@ class TestName:
         assert sa.inspect(database.engine()).get_table_names() == [name]
 
     def test_may_have_a_schema(self, postgres, row, upsert):
-        postgres.sql('CREATE SCHEMA "Group"')
-        table = postgres.table("Group.Table", upsert=upsert)
+        postgres.sql('CREATE SCHEMA "lateral"')
+        table = postgres.table("lateral.Table", upsert=upsert)
         table.create()
         table.create()
 
         table.replace([row()])
 
-        assert postgres.stored("visit_pv", '"Group"."Table"') == [(1,)]
+        assert postgres.stored("visit_pv", '"lateral"."Table"') == [(1,)]
         assert postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
 
     def test_may_have_a_schema_in_sqlite(self, new_database, row):

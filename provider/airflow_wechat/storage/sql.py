@@ -94,8 +94,11 @@ class ReportTable:
         schema, table = check_table_name(self.name)
         self._engine = engine
         self._report = report
-        self._table = sa.Table(table, sa.MetaData(), *map(_sql_column, report.columns), schema=schema)
         self._upsert = _UPSERTS.get(engine.dialect.name)
+        # SQLAlchemy's lists of reserved words have gaps. Elsewhere a quoted name may become case-sensitive.
+        quote = True if self._upsert else None
+        names: dict[str, Any] = {"schema": schema, "quote": quote, "quote_schema": quote if schema else None}
+        self._table = sa.Table(table, sa.MetaData(), *map(_sql_column, report.columns), **names)
 
     def create(self) -> None:
         """Create the table if it is missing, check it if not; any number of processes may do so at once.
@@ -103,7 +106,7 @@ class ReportTable:
         :raises TableMismatchError: where it lacks columns, or the primary key that an upsert relies on
         """
         _tried_again(_is_conflict)(self._create)()
-        if missing := self._missing():
+        if missing := _tried_again(_is_conflict)(self._missing)():
             raise TableMismatchError(
                 f"table {self.name} exists, but lacks {' and '.join(missing)} of {self._report.name}: "
                 f"add them, or name a table that does not exist yet and it will be created"
