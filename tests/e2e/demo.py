@@ -31,7 +31,6 @@ from e2e.landed import Landing, expected_periods, read_landing
 from e2e.live_airflow import LiveAirflow
 from e2e.processes import (
     Component,
-    ComponentDiedError,
     end_on_sigterm,
     free_ports,
     signals_ignored,
@@ -274,7 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
     except DemoError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 2
-    except (ComponentDiedError, RuntimeError, TimeoutError) as error:
+    except (RuntimeError, TimeoutError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         console.print(f"The logs are in {options.home}.")
         return 1

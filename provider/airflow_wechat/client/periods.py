@@ -115,6 +115,9 @@ class PeriodRange:
             yield period
             period = period.next
 
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first.start}..{self.last.end}"
+
 
 @dataclass(frozen=True)
 class RunMoments:

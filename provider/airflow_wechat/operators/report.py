@@ -95,7 +95,7 @@ class WeChatReportOperator(BaseOperator):
                 self._check_arguments()
                 periods = self._periods(context)
                 landed = self._begin()
-            self.log.info("Asking WeChat for %s from %s to %s", self.report, periods.first, periods.last)
+            self.log.info("Asking WeChat for %s of %s", self.report, periods)
             return self._load(context, periods, landed, wait_until=None)
 
     def resume(
@@ -173,7 +173,8 @@ class WeChatReportOperator(BaseOperator):
         for one in batch:
             if not (one.rows or one.not_ready):
                 self.log.warning("WeChat has no data for %s of %s", one.period, self.report)
-        self.log.info("Landed %d periods up to %s", sum(len(one.rows) for one in batch), batch[-1].period)
+        landed = sum(len(one.rows) for one in batch)
+        self.log.info("Landed %d of %d periods, up to %s", landed, len(batch), batch[-1].period)
 
     def _may_be_no_data(self, context: Context, waiting: list[Fetched], timed_out: bool) -> bool:
         """Tell whether the wait is over and WeChat had nothing but empty answers: no reason to fail."""
