@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 
 from airflow_wechat.airflow_versions import asked_by_backfill
-from airflow_wechat.client.periods import Granularity, Period, beijing_day, latest_complete
+from airflow_wechat.client.periods import Granularity, Period, beijing_day, latest_complete, midnight
 
 if TYPE_CHECKING:
     import pendulum
@@ -74,11 +74,21 @@ class ReportTimetable(Timetable):
 
     def _next_period(self, last: DataInterval | None, restriction: TimeRestriction) -> Period | None:
         candidates = (
-            self._granularity.period_of(beijing_day(last.start)).next if last else None,
+            self._following(last) if last else None,
             self._first_allowed(restriction.earliest, backfill=last is None and asked_by_backfill()),
             None if restriction.catchup else self._newest_due(),
         )
         return max(filter(None, candidates), default=None)
+
+    def _following(self, last: DataInterval) -> Period:
+        """Return the period after the one that the last run stood for, whatever timetable made that run.
+
+        After runs by a cron at Beijing midnight, or of shorter periods, a run of that logical date is there
+        already; Airflow would take the new one for it, and make none ever after. Then it is the next.
+        """
+        period = self._granularity.period_of(beijing_day(last.end))
+        at_midnight = midnight(beijing_day(last.start)) == last.start
+        return period.next if at_midnight and period.begins_at <= last.start else period
 
     def _first_allowed(self, earliest: datetime | None, *, backfill: bool) -> Period | None:
         """Return the first period that begins at or after a moment; for a backfill, the one that holds it.

@@ -38,11 +38,12 @@ def test_get_conn_gives_the_client(wechat):
     assert hook.get_conn() is hook.client
 
 
+@pytest.mark.parametrize("blank", [None, "", "  "])
 @pytest.mark.parametrize(("field", "label"), [("login", "AppID"), ("password", "AppSecret")])
 def test_a_connection_without_credentials_is_refused_before_any_request(
-    connect_wechat, sandbox, field, label
+    connect_wechat, sandbox, field, label, blank
 ):
-    connect_wechat(**{field: None})
+    connect_wechat(**{field: blank})
 
     with pytest.raises(FixCredentialsError, match=rf"no {label} \({field}\)"):
         WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
@@ -66,6 +67,22 @@ def test_a_timeout_that_is_no_time_is_refused(connect_wechat, timeout):
         _ = WeChatHook().client
 
 
+@pytest.mark.parametrize("extra", ["5", "[1]", '"text"'])
+def test_an_extra_that_is_no_object_is_refused(connect_wechat, extra):
+    connect_wechat(extra=extra)
+
+    with pytest.raises(ValueError, match="expected a JSON object"):
+        _ = WeChatHook().client
+
+
+@pytest.mark.parametrize("name", ["token_source", "access_token", "route", "sym_key", "proxy"])
+def test_an_option_that_is_not_served_yet_is_refused_and_not_passed_over(connect_wechat, name):
+    connect_wechat(extra={name: "something"})
+
+    with pytest.raises(ValueError, match=f"{name} in the connection's Extra is not supported"):
+        _ = WeChatHook().client
+
+
 def test_a_connection_by_uri_works_as_one_by_json(sandbox, monkeypatch):
     address = sandbox.url.replace(":", "%3A").replace("/", "%2F")
     uri = f"wechat://{sandbox.app.app_id}:{sandbox.app.secret}@{address}"
@@ -82,10 +99,10 @@ def test_a_connection_without_host_asks_wechat_itself():
 
 def test_a_port_in_the_connection_is_kept():
     connection = Connection(
-        conn_id="c", conn_type="wechat", login="wx1", password="s", host="gate.example", port=8443
+        conn_id="c", conn_type="wechat", login="wx1", password="s", host="gate.example/wx", port=8443
     )
 
-    assert client_of(connection)._transport.base_url == "https://gate.example:8443"
+    assert client_of(connection)._transport.base_url == "https://gate.example:8443/wx"
 
 
 def test_the_test_button_accepts_the_right_secret(wechat):

@@ -113,7 +113,12 @@ def test_one_token_serves_the_whole_range(wechat):
         ({"begin_date": "2999-01-01"}, "the last allowed date is"),
         ({"lookback": "-1"}, "lookback='-1'"),
         ({"poll_interval": timedelta(0)}, "poll_interval"),
+        ({"poll_interval": 900}, "poll_interval=900 is not allowed: give a timedelta"),
+        ({"wait_timeout": 3600}, "wait_timeout=3600 is not allowed: give a timedelta"),
         ({"max_concurrency": 0}, "max_concurrency"),
+        ({"max_concurrency": "4"}, "max_concurrency='4' is not allowed: give a whole number"),
+        ({"max_concurrency": 2.5}, "max_concurrency=2.5"),
+        ({"end_date": "2026-01-02", "through_date": "2026-01-02"}, "two names for one thing"),
     ],
 )
 def test_a_bad_argument_ends_the_task_before_any_request(wechat, arguments, message):
@@ -121,6 +126,16 @@ def test_a_bad_argument_ends_the_task_before_any_request(wechat, arguments, mess
 
     with pytest.raises(BadArgumentError, match=message):
         operator.execute(run_of_february())
+
+    assert wechat.requests == []
+
+
+@pytest.mark.parametrize("moment", ["data_interval_end", "run_after"])
+def test_a_run_that_stands_for_a_period_not_over_yet_is_refused_before_any_request(wechat, moment):
+    run = context_of_run(**{moment: datetime.now(UTC) + timedelta(days=40)})
+
+    with pytest.raises(BadArgumentError, match="the last allowed date is"):
+        WeChatMonthlyVisitTrendOperator(task_id="t").execute(run)
 
     assert wechat.requests == []
 
@@ -269,9 +284,16 @@ def test_a_wait_that_ends_with_nothing_but_empty_answers_is_no_data(wechat):
 def test_not_deferrable_the_last_retry_takes_an_empty_answer_as_no_data(wechat):
     wechat.answer_next(DAILY_PATH, EMPTY)
 
-    rows = fetch_yesterday(deferrable=False).execute(context_of_run(try_number=4, max_tries=3))
+    rows = fetch_yesterday(deferrable=False, retries=3).execute(context_of_run(try_number=4, max_tries=3))
 
     assert rows == []
+
+
+def test_a_cleared_task_without_retries_has_no_last_retry(wechat):
+    wechat.answer_next(DAILY_PATH, EMPTY)
+
+    with pytest.raises(WaitForDataError):  # clearing sets max_tries to the tries made
+        fetch_yesterday(deferrable=False, retries=0).execute(context_of_run(try_number=2, max_tries=1))
 
 
 def test_without_retries_an_empty_answer_for_a_recent_period_is_no_success(wechat):
@@ -285,7 +307,7 @@ def test_not_ready_is_no_success_on_the_last_retry_either(wechat):
     wechat.answer_next(DAILY_PATH, NOT_READY)
 
     with pytest.raises(WaitForDataError):
-        fetch_yesterday(deferrable=False).execute(context_of_run(try_number=4, max_tries=3))
+        fetch_yesterday(deferrable=False, retries=3).execute(context_of_run(try_number=4, max_tries=3))
 
 
 def test_what_waits_carries_no_secret(monkeypatch):

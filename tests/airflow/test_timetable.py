@@ -75,6 +75,26 @@ def test_a_scheduled_run_covers_exactly_the_period_after_the_last_one(granularit
     assert covered_days(info) == days_of_period(granularity, day)
 
 
+@pytest.mark.parametrize("hour", [1, 8, 10, 23])
+def test_after_runs_by_a_cron_it_goes_on_with_the_period_after_theirs(hour):
+    """A run by plain cron at 10 March stood for 9 March, the latest day complete at its moment."""
+    moment = pendulum.instance(beijing(date(2026, 3, 10)) + timedelta(hours=hour))
+
+    info = scheduled(ReportTimetable("daily"), DataInterval.exact(moment))
+
+    assert covered_days(info) == {date(2026, 3, 10)}
+
+
+@pytest.mark.parametrize("granularity", ["daily", "weekly", "monthly"])
+def test_it_never_names_a_run_that_exists_already(granularity):
+    """Airflow takes a run of the same logical date for the one it has, and would wait for ever."""
+    midnight = pendulum.instance(beijing(date(2026, 3, 10)))
+
+    info = scheduled(ReportTimetable(granularity), DataInterval.exact(midnight))
+
+    assert info.logical_date > midnight
+
+
 @given(granularities, days)
 def test_a_run_comes_ready_after_its_period_has_ended_in_beijing(granularity, day):
     timetable = ReportTimetable(granularity, ready_after=timedelta(hours=12))

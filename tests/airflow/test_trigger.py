@@ -100,6 +100,31 @@ def test_what_only_a_person_can_mend_fires_so_that_the_task_meets_it(wechat):
     assert times_asked(wechat) == 1
 
 
+def test_a_trouble_with_one_period_does_not_hide_that_another_is_published(wechat, monkeypatch):
+    from airflow_wechat.client import transport
+
+    monkeypatch.setattr(transport, "_TRIES", 1)
+    wechat.answer_next(DAILY_PATH, 503)
+
+    event_of(trigger(pending=recent_days(2)))
+
+    assert times_asked(wechat) == 2
+
+
+def test_a_connection_that_was_spoilt_meanwhile_fires_so_that_the_task_meets_it(connect_wechat):
+    connect_wechat(host="http://api.weixin.qq.com")
+
+    assert event_of(trigger()) == {"timed_out": False}
+
+
+def test_one_token_serves_the_whole_wait(wechat):
+    wechat.answer_next(DAILY_PATH, NOT_READY, NOT_READY)
+
+    event_of(trigger())
+
+    assert [request.path for request in wechat.requests].count("/cgi-bin/stable_token") == 1
+
+
 def test_the_event_loop_goes_on_while_wechat_is_asked(wechat):
     waiting = trigger()
     loop_went_on = []
@@ -114,7 +139,7 @@ def test_the_event_loop_goes_on_while_wechat_is_asked(wechat):
     async def first() -> None:
         nonlocal loop
         loop = asyncio.get_running_loop()
-        waiting._published = answer_when_the_loop_goes_on
+        waiting._worth_asking_for = answer_when_the_loop_goes_on
         await anext(aiter(waiting.run()))
 
     loop: asyncio.AbstractEventLoop

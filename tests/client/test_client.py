@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from airflow_wechat.client import client as client_module
 from airflow_wechat.client.client import Fetched, WeChatClient
 from airflow_wechat.client.errors import (
     AskPermissionError,
@@ -445,18 +444,6 @@ def test_nothing_is_asked_before_the_first_is_wanted(server: ScriptedServer, cli
     assert server.requests == []
 
 
-def pool_that_tells(waiting: Callable[[], None]) -> type[ThreadPoolExecutor]:
-    """A pool that says when it begins to wait for what is still under way."""
-
-    class Pool(ThreadPoolExecutor):
-        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-            if wait:
-                waiting()
-            super().shutdown(wait, cancel_futures=cancel_futures)
-
-    return Pool
-
-
 def hold_all_but_the_first(gate: Gate, first: Script) -> Callable[[Request], Script]:
     def script(request: Request) -> Script:
         if request.json["begin_date"] == "20200101":
@@ -467,35 +454,36 @@ def hold_all_but_the_first(gate: Gate, first: Script) -> Callable[[Request], Scr
     return script
 
 
-def test_what_was_not_begun_is_not_asked_for_once_nobody_wants_more(
-    server: ScriptedServer, client: WeChatClient, monkeypatch: pytest.MonkeyPatch
+def test_who_wants_no_more_waits_for_no_request_and_begins_none(
+    server: ScriptedServer, client: WeChatClient
 ) -> None:
     gate = Gate()
     server.on(DAILY.path, hold_all_but_the_first(gate, answer_of("20200101")))
-    monkeypatch.setattr(client_module, "ThreadPoolExecutor", pool_that_tells(waiting=gate.open))
     fetched = client.fetch_many(DAILY, days(10_000), max_concurrency=3)
     next(fetched)
-
     gate.wait_for(3)
-    fetched.close()  # type: ignore[attr-defined]
 
+    fetched.close()  # type: ignore[attr-defined]  # while WeChat holds three answers back
+
+    gate.open()
+    end_threads_of_a_fetch()
     assert len(server.asked(DAILY.path)) == 1 + 3
-    assert not threads_of_a_fetch()
 
 
-def test_what_was_not_begun_is_not_asked_for_once_one_has_failed(
-    server: ScriptedServer, client: WeChatClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_waits_for_no_request_and_begins_none(server: ScriptedServer, client: WeChatClient) -> None:
     gate = Gate()
     server.on(DAILY.path, hold_all_but_the_first(gate, FORBIDDEN))
-    monkeypatch.setattr(client_module, "ThreadPoolExecutor", pool_that_tells(waiting=gate.open))
 
     with pytest.raises(AskPermissionError):
         next(client.fetch_many(DAILY, days(10_000), max_concurrency=3))
 
+    gate.open()
+    end_threads_of_a_fetch()
     assert len(server.asked(DAILY.path)) <= 1 + 3
-    assert not threads_of_a_fetch()
 
 
-def threads_of_a_fetch() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("wechat")]
+def end_threads_of_a_fetch() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("wechat"):
+            thread.join(timeout=10)
+            assert not thread.is_alive()

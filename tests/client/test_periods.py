@@ -610,17 +610,35 @@ def test_an_interval_stands_for_the_latest_period_complete_at_its_end(
 def test_interval_end_and_run_after_mean_the_same_moment_rule(
     granularity: Granularity, end: datetime, run_after: datetime | None
 ) -> None:
-    by_interval = ask(granularity, RunMoments(data_interval_end=end, run_after=run_after))
+    by_interval = ask(granularity, RunMoments(data_interval_end=end, run_after=run_after), now=end)
 
-    assert by_interval == ask(granularity, RunMoments(run_after=end))
+    assert by_interval == ask(granularity, RunMoments(run_after=end), now=end)
 
 
 @given(granularities, moments, moments, moments)
 def test_the_present_moment_never_moves_a_run(
     granularity: Granularity, moment: datetime, now: datetime, later: datetime
 ) -> None:
+    now, later = (max(moment, present) for present in (now, later))
+
     for run in (RunMoments(data_interval_end=moment), RunMoments(run_after=moment)):
         assert ask(granularity, run, now=now) == ask(granularity, run, now=later)
+
+
+@pytest.mark.parametrize("moment", ["data_interval_end", "run_after"])
+def test_a_run_of_the_future_is_refused_with_the_last_allowed_date(moment: str) -> None:
+    now = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+    with pytest.raises(ValueError, match=r"not over yet in Beijing; the last allowed date is 2026-03-09"):
+        ask(DAILY, RunMoments(**{moment: now + timedelta(days=1)}), now=now)
+
+
+def test_a_clock_that_is_minutes_behind_the_schedulers_refuses_nothing() -> None:
+    midnight = datetime(2026, 3, 9, 16, tzinfo=UTC)
+
+    periods = ask(DAILY, RunMoments(data_interval_end=midnight), now=midnight - timedelta(minutes=4))
+
+    assert periods.last.start == date(2026, 3, 9)
 
 
 @pytest.mark.parametrize(

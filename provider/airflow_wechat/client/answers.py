@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -16,9 +17,10 @@ from airflow_wechat.client.reports import Column, ColumnType, Report, Row
 Answer = dict[str, Any]
 """What WeChat said: a JSON object."""
 
+_NOT_JSON = object()
 _LONGEST_ERRMSG = 1000
 _INT64 = range(-(2**63), 2**63)
-_TOKEN = re.compile(rb'(token"\s*:\s*")[^"]*')
+_TOKEN = re.compile(rb'(token(?:"\s*:\s*"|=))[^"&\s]*')
 
 
 def decode(body: bytes, path: str) -> Answer:
@@ -26,13 +28,17 @@ def decode(body: bytes, path: str) -> Answer:
 
     :raises CheckAnswerError: for HTML, cut-off JSON, JSON that is no object, and numbers JSON does not know
     """
-    try:
-        answer = json.loads(body.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise CheckAnswerError(f"not JSON but {_glimpse(body)}", path=path) from None
+    answer = _parsed(body)
     if not isinstance(answer, dict):
-        raise CheckAnswerError(f"not a JSON object but {_glimpse(body)}", path=path)
+        what = "not JSON" if answer is _NOT_JSON else "not a JSON object"
+        raise CheckAnswerError(f"{what} but {_glimpse(body)}", path=path)
     return answer
+
+
+def _parsed(body: bytes) -> Any:
+    with suppress(ValueError, RecursionError):  # its error, and so a chain, would hold the whole body
+        return json.loads(body.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
+    return _NOT_JSON
 
 
 def raise_for_errcode(answer: Answer, path: str, *, token_endpoint: bool = False) -> None:
@@ -40,12 +46,11 @@ def raise_for_errcode(answer: Answer, path: str, *, token_endpoint: bool = False
 
     :raises WeChatError: the class that :data:`~airflow_wechat.client.errors.ERRCODES` names for the code
     """
-    errcode = answer.get("errcode", 0)
-    try:
-        errcode = int(errcode)
-    except (TypeError, ValueError, OverflowError):
-        raise CheckAnswerError(f"errcode is {_shown(errcode)}, not a number", path=path) from None
-    if errcode:
+    given = answer.get("errcode", 0)
+    number = re.fullmatch(r"(-?[0-9]{1,10})(?:\.0)?", str(given))
+    if number is None:
+        raise CheckAnswerError(f"errcode is {_shown(given)}, not a number", path=path)
+    if errcode := int(number[1]):
         errmsg = str(answer.get("errmsg") or "")[:_LONGEST_ERRMSG]
         raise error_of(errcode, errmsg, path, token_endpoint=token_endpoint)
 

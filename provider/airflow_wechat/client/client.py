@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_wechat.client.answers import Answer, rows_of
 from airflow_wechat.client.errors import RenewTokenError, WaitForDataError
-from airflow_wechat.client.periods import Period
+from airflow_wechat.client.periods import Period, compact
 from airflow_wechat.client.reports import Report, Row
 from airflow_wechat.client.tokens import TokenSource
 from airflow_wechat.client.transport import Transport
@@ -58,7 +58,7 @@ class WeChatClient:
             list for a period that ended less than 3 days ago
         :raises WeChatError: for everything else that goes wrong, by its class
         """
-        body = {"begin_date": f"{period.start:%Y%m%d}", "end_date": f"{period.end:%Y%m%d}"}
+        body = {"begin_date": compact(period.start), "end_date": compact(period.end)}
         answer = self.call(report.path, body)
         now = self._clock()
         rows = rows_of(report, period, self.app_id, answer, now)
@@ -80,16 +80,17 @@ class WeChatClient:
         self.check_credentials()  # once, not in each thread
         remaining = iter(periods)
         under_way: deque[Future[Fetched]] = deque()
-        with ThreadPoolExecutor(max_concurrency, thread_name_prefix="wechat") as pool:
-            try:
-                while True:
-                    for period in islice(remaining, 2 * max_concurrency - len(under_way)):
-                        under_way.append(pool.submit(self._fetch_or_wait, report, period))
-                    if not under_way:
-                        return
-                    yield under_way.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="wechat")
+        try:
+            while True:
+                for period in islice(remaining, 2 * max_concurrency - len(under_way)):
+                    under_way.append(pool.submit(self._fetch_or_wait, report, period))
+                if not under_way:
+                    return
+                yield under_way.popleft().result()
+        finally:
+            # Not `with`: it would wait for requests that nobody wants any more, minutes where WeChat hangs.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch_or_wait(self, report: Report, period: Period) -> Fetched:
         try:

@@ -17,6 +17,7 @@ import pendulum
 BEIJING = pendulum.timezone("Asia/Shanghai")
 
 _DAY = timedelta(days=1)
+_CLOCKS_APART = timedelta(minutes=5)  # how far a worker's clock may be behind the scheduler's
 
 
 class Granularity(StrEnum):
@@ -96,9 +97,9 @@ class Period:
 
 
 _REF_DATES: dict[Granularity, Callable[[Period], str]] = {
-    Granularity.DAILY: lambda period: f"{period.start:%Y%m%d}",
-    Granularity.WEEKLY: lambda period: f"{period.start:%Y%m%d}-{period.end:%Y%m%d}",
-    Granularity.MONTHLY: lambda period: f"{period.start:%Y%m}",
+    Granularity.DAILY: lambda period: compact(period.start),
+    Granularity.WEEKLY: lambda period: f"{compact(period.start)}-{compact(period.end)}",
+    Granularity.MONTHLY: lambda period: compact(period.start)[:6],
 }
 
 
@@ -127,6 +128,11 @@ class RunMoments:
     partition_key: str | None = None
     data_interval_end: datetime | None = None
     run_after: datetime | None = None
+
+
+def compact(day: date) -> str:
+    """Return a day as WeChat writes it: ``20170313``."""
+    return day.isoformat().replace("-", "")
 
 
 def midnight(day: date) -> pendulum.DateTime:
@@ -192,6 +198,7 @@ def periods_of_run(
         periods = periods_between(granularity, day, day)
     elif moment := run.data_interval_end or run.run_after:
         period = latest_complete(granularity, moment)
+        _refuse_unfinished(granularity, period.end, now + _CLOCKS_APART)
         periods = PeriodRange(period, period)
     else:
         raise ValueError("the run carries neither partition, data interval nor run_after: give begin_date")
@@ -207,6 +214,8 @@ def parse_day(name: str, value: str | date | None) -> date | None:
     :raises ValueError: for anything else
     """
     if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{name}={value!r} has no time zone: give a day, YYYY-MM-DD or YYYYMMDD")
         return beijing_day(value)
     if value is None or isinstance(value, date):
         return value

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_wechat.client.answers import Answer
-from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError
+from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError, WeChatError
 from airflow_wechat.client.transport import Transport
 
 STABLE_TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105
@@ -58,18 +58,20 @@ class StableToken:
         self._lock = threading.Lock()
         self._held: _Token | None = None
         self._forced_at: float | None = None
+        self._failure: WeChatError | None = None
+        self._failures = 0
 
     def token(self) -> str:
         """Return a token that is good now; asks WeChat only where none is held.
 
         :raises WeChatError: where WeChat gives none
         """
-        held = self._held
+        held, failures = self._held, self._failures
         if held is None or self._clock() >= held.good_until:
             with self._lock:
                 held = self._held
                 if held is None or self._clock() >= held.good_until:
-                    held = self._ask()
+                    held = self._issued(failures)
         return held.value
 
     def renewed(self, stale: str) -> str:
@@ -80,14 +82,28 @@ class StableToken:
 
         :raises WeChatError: where WeChat gives none
         """
+        failures = self._failures
         with self._lock:
             if self._held is None or self._held.value == stale:
-                self._ask()
-            if self._held and self._held.value == stale and self._may_force():
-                self._forced_at = self._clock()
-                self._ask(force_refresh=True)
-            assert self._held
+                return self._issued(failures, stale).value
             return self._held.value
+
+    def _issued(self, failures: int, stale: str | None = None) -> _Token:
+        """Have a token issued; where that has failed while we waited for our turn, fail alike.
+
+        :param failures: how often it had failed when we came
+        """
+        if self._failure and self._failures > failures:
+            raise type(self._failure)(*self._failure.args)
+        try:
+            self._held = self._ask()
+            if self._held.value == stale and self._may_force():
+                self._forced_at = self._clock()
+                self._held = self._ask(force_refresh=True)
+        except WeChatError as error:
+            self._failure, self._failures = error, self._failures + 1
+            raise
+        return self._held
 
     def _may_force(self) -> bool:
         return self._forced_at is None or self._clock() - self._forced_at >= _FORCE_APART
@@ -103,8 +119,7 @@ class StableToken:
             STABLE_TOKEN_PATH, body, secret=self._app_secret, repeatable=not force_refresh
         )
         value, lifetime = _token_in(answer)
-        self._held = _Token(value, asked_at + lifetime - min(_RENEW_BEFORE_END, lifetime / 10))
-        return self._held
+        return _Token(value, asked_at + lifetime - min(_RENEW_BEFORE_END, lifetime / 10))
 
 
 def require_credentials(app_id: str | None, app_secret: str | None) -> None:
@@ -113,7 +128,7 @@ def require_credentials(app_id: str | None, app_secret: str | None) -> None:
     :raises FixCredentialsError: naming the one that is missing
     """
     for name, value in (("AppID (login)", app_id), ("AppSecret (password)", app_secret)):
-        if not value:
+        if not (value and value.strip()):
             raise FixCredentialsError(f"the connection has no {name}")
 
 

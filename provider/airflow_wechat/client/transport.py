@@ -12,11 +12,12 @@ import logging
 import re
 import ssl
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -29,6 +30,7 @@ from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChat
 DEFAULT_BASE_URL = "https://api.weixin.qq.com"
 DEFAULT_TIMEOUT = 30.0
 
+_CONNECTIONS = 64  # kept open at most; more at once than anybody asks with
 _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
@@ -47,7 +49,6 @@ class Transport:
 
     :param base_url: where WeChat is; plain http only for loopback
     :param timeout: seconds to wait for the connection, and again for each part of the answer
-    :param connections: how many connections are kept open at most
     :param waits: the waits between tries
     :raises ValueError: for a base URL that is not allowed
     """
@@ -57,12 +58,10 @@ class Transport:
         base_url: str = DEFAULT_BASE_URL,
         *,
         timeout: float = DEFAULT_TIMEOUT,
-        connections: int = 8,
         waits: wait_base = _WAITS,
     ) -> None:
         self.base_url = check_base_url(base_url)
         self._timeout = timeout
-        self._connections = connections
         self._retrying = Retrying(
             stop=stop_after_attempt(_TRIES),
             wait=waits,
@@ -126,14 +125,10 @@ class Transport:
         session = requests.Session()
         session.trust_env = self.base_url.startswith("https:")  # a proxy is not loopback
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_maxsize=self._connections)
+        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
-
-    def close(self) -> None:
-        """Close the connections that are kept open."""
-        self._session.close()
 
 
 def check_base_url(base_url: str) -> str:
@@ -143,12 +138,11 @@ def check_base_url(base_url: str) -> str:
         port and path
     """
     url = base_url.strip()
-    url = (url if "://" in url else f"https://{url}").rstrip("/")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is none
-    except ValueError:
-        raise ValueError(f"base URL cannot be read: give https://HOST, as {DEFAULT_BASE_URL}") from None
+    scheme, _, rest = url.rpartition("://")
+    url = f"{scheme.lower() or 'https'}://{rest}".rstrip("/")
+    parts = _parts(url)
+    if parts is None:
+        raise ValueError(f"base URL cannot be read: give https://HOST, as {DEFAULT_BASE_URL}")
     if parts.username is not None or "?" in url or "#" in url:
         raise ValueError(f"base URL for {parts.hostname!r} must not carry a user, a query or a fragment")
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -159,6 +153,14 @@ def check_base_url(base_url: str) -> str:
             f"give https://{parts.hostname} (http is for loopback only)"
         )
     return url
+
+
+def _parts(url: str) -> SplitResult | None:
+    with suppress(ValueError):  # its words, and so a chain, may hold a password
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is none
+        return parts
+    return None
 
 
 def is_loopback(host: str) -> bool:

@@ -92,13 +92,37 @@ def client_of(connection: Connection) -> WeChatClient:
     :raises ValueError: for a base URL or timeout that is not allowed
     """
     app_id = connection.login or ""
-    transport = Transport(_base_url(connection), timeout=_timeout(connection.extra_dejson.get("timeout")))
+    transport = Transport(_base_url(connection), timeout=_timeout(_extra(connection).get("timeout")))
     return WeChatClient(app_id, transport, StableToken(transport, app_id, connection.password or ""))
+
+
+# Of the contract, but not served yet: a connection that counts on one must not go another way in silence.
+_NOT_SERVED = (
+    *("token_source", "access_token", "token_url", "token_path", "expires_path"),
+    *("component_appid", "component_access_token", "authorizer_refresh_token"),
+    *("route", "cloud_env", "cloud_function_name"),
+    *("sym_key", "sym_sn", "private_key", "certificate", "certificate_sn"),
+    *("proxy", "ca_bundle"),
+)
+
+
+def _extra(connection: Connection) -> dict[str, Any]:
+    extra: Any = connection.extra_dejson
+    if not isinstance(extra, dict):
+        raise ValueError(f"the connection's Extra is {type(extra).__name__}, expected a JSON object")
+    for name in _NOT_SERVED:
+        if extra.get(name):
+            raise ValueError(f"{name} in the connection's Extra is not supported by this version: remove it")
+    return extra
 
 
 def _base_url(connection: Connection) -> str:
     host = connection.host or DEFAULT_BASE_URL
-    return f"{host}:{connection.port}" if connection.port else host
+    if not connection.port:
+        return host
+    scheme, _, rest = host.rpartition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme or 'https'}://{place}:{connection.port}{slash}{path}"
 
 
 def _timeout(value: Any) -> float:

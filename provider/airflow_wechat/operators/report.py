@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,14 @@ _BATCH = 100
 
 class BadArgumentError(AirflowFailException, ValueError):
     """An argument that no retry can make right; ends the task at once."""
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """A wait for WeChat: when it ends, and whether it has ended; a task begins without one."""
+
+    until: datetime | None = None
+    over: bool = False
 
 
 class WeChatReportOperator(BaseOperator):
@@ -76,6 +85,7 @@ class WeChatReportOperator(BaseOperator):
         self.wechat_conn_id = wechat_conn_id
         self.begin_date = begin_date
         self.through_date = through_date or (None if own_end_date else end_date)
+        self._both_ends_given = bool(through_date and end_date and not own_end_date)
         self.lookback = lookback
         self.deferrable = deferrable
         self.poll_interval = poll_interval
@@ -96,7 +106,7 @@ class WeChatReportOperator(BaseOperator):
                 periods = self._periods(context)
                 landed = self._begin()
             self.log.info("Asking WeChat for %s of %s", self.report, periods)
-            return self._load(context, periods, landed, wait_until=None)
+            return self._load(context, periods, landed, _Wait())
 
     def resume(
         self, context: Context, event: dict[str, Any], pending: list[str], landed: Any, wait_until: str
@@ -107,12 +117,13 @@ class WeChatReportOperator(BaseOperator):
         :param pending: the first days of the periods to ask for again
         :param landed: what landed before
         :param wait_until: when the wait ends
+        :return: as :meth:`execute`, with what landed before
         """
         with _ending_where_retries_are_useless():
             granularity = self._report.granularity
             periods = [granularity.period_of(date.fromisoformat(start)) for start in pending]
-            until = datetime.fromisoformat(wait_until)
-            return self._load(context, periods, landed, wait_until=until, timed_out=event["timed_out"])
+            wait = _Wait(datetime.fromisoformat(wait_until), over=event["timed_out"])
+            return self._load(context, periods, landed, wait)
 
     def _begin(self) -> Any:
         """Make ready to land, and return what has landed so far: nothing, JSON-serialisable."""
@@ -122,11 +133,21 @@ class WeChatReportOperator(BaseOperator):
         """Land some more periods, and return all that has landed."""
         raise NotImplementedError
 
+    def _result(self, landed: Any) -> Any:
+        """Return what goes to XCom."""
+        return landed
+
     def _check_arguments(self) -> None:
-        if not self.poll_interval > timedelta():
-            raise ValueError(f"poll_interval={self.poll_interval!r} is not allowed: give more than 0")
-        if self.max_concurrency < 1:
-            raise ValueError(f"max_concurrency={self.max_concurrency!r} is not allowed: give 1 or more")
+        checks = (
+            ("poll_interval", _is_time(self.poll_interval), "a timedelta above 0"),
+            ("wait_timeout", _is_time(self.wait_timeout), "a timedelta above 0"),
+            ("max_concurrency", _is_count(self.max_concurrency), "a whole number, 1 or more"),
+        )
+        for name, allowed, what in checks:
+            if not allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not allowed: give {what}")
+        if self._both_ends_given:
+            raise ValueError("end_date and through_date are two names for one thing: give one of them")
         _ = self._report, self.hook.client
 
     def _periods(self, context: Context) -> PeriodRange:
@@ -150,24 +171,16 @@ class WeChatReportOperator(BaseOperator):
 
         return WeChatHook(self.wechat_conn_id)
 
-    def _load(
-        self,
-        context: Context,
-        periods: Iterable[Period],
-        landed: Any,
-        *,
-        wait_until: datetime | None,
-        timed_out: bool = False,
-    ) -> Any:
+    def _load(self, context: Context, periods: Iterable[Period], landed: Any, wait: _Wait) -> Any:
         waiting: list[Fetched] = []
         fetched = self.hook.client.fetch_many(self._report, periods, max_concurrency=self.max_concurrency)
         for batch in _in_batches(fetched):
             waiting += [one for one in batch if one.not_ready]
             landed = self._land(landed, [one for one in batch if not one.not_ready])
             self._tell(batch)
-        if waiting and not self._may_be_no_data(context, waiting, timed_out):
-            self._wait(waiting, landed, wait_until, timed_out)
-        return landed
+        if waiting and not self._may_be_no_data(context, waiting, wait):
+            self._wait(waiting, landed, wait)
+        return self._result(landed)
 
     def _tell(self, batch: list[Fetched]) -> None:
         for one in batch:
@@ -176,11 +189,11 @@ class WeChatReportOperator(BaseOperator):
         landed = sum(len(one.rows) for one in batch)
         self.log.info("Landed %d of %d periods, up to %s", landed, len(batch), batch[-1].period)
 
-    def _may_be_no_data(self, context: Context, waiting: list[Fetched], timed_out: bool) -> bool:
+    def _may_be_no_data(self, context: Context, waiting: list[Fetched], wait: _Wait) -> bool:
         """Tell whether the wait is over and WeChat had nothing but empty answers: no reason to fail."""
         if not all(one.not_ready and one.not_ready.empty for one in waiting):
             return False
-        if not (timed_out or self._is_last_retry(context)):
+        if not (wait.over or self._is_last_retry(context)):
             return False
         for one in waiting:
             self.log.warning("WeChat still has no data for %s of %s", one.period, self.report)
@@ -188,21 +201,20 @@ class WeChatReportOperator(BaseOperator):
 
     def _is_last_retry(self, context: Context) -> bool:
         instance = context["ti"]
-        return not self.deferrable and 0 < instance.max_tries < instance.try_number
+        # Not by max_tries alone: clearing a task without retries raises it as well.
+        return not self.deferrable and bool(self.retries) and instance.max_tries < instance.try_number
 
-    def _wait(
-        self, waiting: list[Fetched], landed: Any, wait_until: datetime | None, timed_out: bool
-    ) -> None:
+    def _wait(self, waiting: list[Fetched], landed: Any, wait: _Wait) -> None:
         not_ready = waiting[0].not_ready
         assert not_ready
-        if timed_out:
+        if wait.over:
             named = ", ".join(str(one.period) for one in waiting[:10])
             raise AirflowFailException(
                 f"waited {self.wait_timeout} for WeChat to publish {self.report} of {named}: {not_ready}"
             )
         if not self.deferrable:
             raise not_ready
-        self._defer(waiting, landed, wait_until or datetime.now(UTC) + self.wait_timeout)
+        self._defer(waiting, landed, wait.until or datetime.now(UTC) + self.wait_timeout)
 
     def _defer(self, waiting: list[Fetched], landed: Any, wait_until: datetime) -> None:
         from airflow_wechat.triggers.report import ReportPublishedTrigger
@@ -220,6 +232,14 @@ class WeChatReportOperator(BaseOperator):
             method_name="resume",
             kwargs={"pending": pending, "landed": landed, "wait_until": wait_until.isoformat()},
         )
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, timedelta) and value > timedelta()
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _in_batches(fetched: Iterable[Fetched]) -> Iterator[list[Fetched]]:

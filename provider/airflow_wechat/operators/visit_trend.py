@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_wechat.operators.report import WeChatReportOperator
 
@@ -12,17 +12,10 @@ if TYPE_CHECKING:
 
 
 class _WeChatFetchOperator(WeChatReportOperator):
-    def execute(self, context: Any) -> list[Row]:
-        """Fetch the run's periods.
+    """Hands over a row for each period that has one, in their order.
 
-        :return: a row for each period that has one, in their order; columns as in
-            :attr:`airflow_wechat.client.reports.Report.columns`, dates and times as ISO texts
-        """
-        return _in_order(super().execute(context))
-
-    def resume(self, *args: Any, **kwargs: Any) -> list[Row]:
-        """Go on after the wait; what was fetched before it is kept."""
-        return _in_order(super().resume(*args, **kwargs))
+    Columns as in :attr:`airflow_wechat.client.reports.Report.columns`, dates and times as ISO texts.
+    """
 
     def _begin(self) -> list[Row]:
         return []
@@ -30,9 +23,8 @@ class _WeChatFetchOperator(WeChatReportOperator):
     def _land(self, landed: list[Row], fetched: list[Fetched]) -> list[Row]:
         return landed + [row for one in fetched for row in one.rows]
 
-
-def _in_order(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: row["period_start"])
+    def _result(self, landed: list[Row]) -> list[Row]:
+        return sorted(landed, key=lambda row: row["period_start"])
 
 
 class WeChatDailyVisitTrendOperator(_WeChatFetchOperator):

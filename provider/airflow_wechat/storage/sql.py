@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.sql import quoted_name
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from airflow_wechat.client.reports import KEY_COLUMNS, Column, ColumnType, Report, Row
@@ -97,8 +98,12 @@ class ReportTable:
         self._upsert = _UPSERTS.get(engine.dialect.name)
         # SQLAlchemy's lists of reserved words have gaps. Elsewhere a quoted name may become case-sensitive.
         quote = True if self._upsert else None
-        names: dict[str, Any] = {"schema": schema, "quote": quote, "quote_schema": quote if schema else None}
-        self._table = sa.Table(table, sa.MetaData(), *map(_sql_column, report.columns), **names)
+        self._table = sa.Table(
+            quoted_name(table, quote),
+            sa.MetaData(),
+            *map(_sql_column, report.columns),
+            schema=schema and quoted_name(schema, quote),
+        )
 
     def create(self) -> None:
         """Create the table if it is missing, check it if not; any number of processes may do so at once.

@@ -22,6 +22,10 @@ class WeChatReportToSqlOperator(WeChatReportOperator):
     A period that is there already is replaced, atomically. The table is made where it is missing. Periods
     are fetched side by side and stored in batches as they come, so that years need no more memory than days.
 
+    Gives a manifest to XCom, of constant size and without rows: ``report``, ``app_id``, ``target``, how many
+    ``periods`` were answered, how many ``rows`` stored, and the ``first_period`` and ``last_period`` stored,
+    by their first days.
+
     See :class:`~airflow_wechat.operators.report.WeChatReportOperator` for the other parameters.
 
     :param report: the report's name, e.g. ``daily_visit_trend`` (templated)
@@ -41,15 +45,6 @@ class WeChatReportToSqlOperator(WeChatReportOperator):
         self.report = report
         self.sql_conn_id = sql_conn_id
         self.table = table
-
-    def execute(self, context: Any) -> dict[str, Any]:
-        """Fetch and store the run's periods.
-
-        :return: a manifest of constant size: ``report``, ``app_id``, ``target``, how many ``periods`` were
-            answered, how many ``rows`` stored, and the ``first_period`` and ``last_period`` stored, by their
-            first days; no rows
-        """
-        return dict(super().execute(context))
 
     def _check_arguments(self) -> None:
         super()._check_arguments()

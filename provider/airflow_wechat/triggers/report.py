@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from airflow_wechat.client.errors import WaitForDataError, WeChatError
 from airflow_wechat.client.reports import get_report
+
+if TYPE_CHECKING:
+    from airflow_wechat.client.periods import Period
+    from airflow_wechat.hooks.wechat import WeChatHook
 
 
 class ReportPublishedTrigger(BaseTrigger):
@@ -51,33 +56,34 @@ class ReportPublishedTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask every ``poll_interval``, first after one has passed, until something is published."""
+        from airflow_wechat.hooks.wechat import WeChatHook
+
+        hook = WeChatHook(self.wechat_conn_id)
+        # Airflow 3.0 answers a thread that asks for a connection only where asgiref started the thread.
+        published = sync_to_async(self._any_worth_asking_for, thread_sensitive=False)
         wait_until = datetime.fromisoformat(self.wait_until)
         while (left := (wait_until - datetime.now(UTC)).total_seconds()) > 0:
             await asyncio.sleep(min(self.poll_interval, left))
-            if await asyncio.to_thread(self._worth_asking_for):
+            if await published(hook):
                 yield _event(timed_out=False)
                 return
         yield _event(timed_out=True)
 
-    def _worth_asking_for(self) -> bool:
-        from airflow_wechat.hooks.wechat import WeChatHook
-
-        hook = WeChatHook(self.wechat_conn_id)
+    def _any_worth_asking_for(self, hook: WeChatHook) -> bool:
         granularity = get_report(self.report).granularity
-        try:
-            return any(
-                self._published(hook, granularity.period_of(date.fromisoformat(start)))
-                for start in self.pending
-            )
-        except WeChatError as error:
-            self.log.warning("While waiting for WeChat: %s", error)
-            return not error.retryable
+        periods = [granularity.period_of(date.fromisoformat(start)) for start in self.pending]
+        return any(self._worth_asking_for(hook, period) for period in periods)
 
-    def _published(self, hook: Any, period: Any) -> bool:
+    def _worth_asking_for(self, hook: WeChatHook, period: Period) -> bool:
         try:
             hook.fetch(self.report, period)
         except WaitForDataError:
             return False
+        except WeChatError as error:
+            self.log.warning("While waiting for WeChat: %s", error)
+            return not error.retryable
+        except ValueError as error:  # the connection was changed meanwhile, and not for the better
+            self.log.warning("While waiting for WeChat: %s", error)
         return True
 
 
