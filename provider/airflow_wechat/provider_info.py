@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_wechat import __version__
+from airflow_wechat.client.options import OPTIONS, Option
 
 CONN_TYPE = "wechat"
 HOOK_NAME = "WeChat Mini Program"
@@ -22,13 +23,19 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
 }
 """How the connection form differs from Airflow's own, as hooks say it up to Airflow 3.1."""
 
-CONN_FIELDS: dict[str, Any] = {
-    "timeout": {
-        "label": "Timeout (seconds)",
-        "description": "How long to wait for WeChat to connect, and again for its answer; default 30.",
-        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
-    },
-}
+
+def _conn_field(option: Option) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": ["number" if option.number else "string", "null"]}
+    if option.number:
+        schema["exclusiveMinimum"] = 0
+    if option.choices:
+        schema["enum"] = [*option.choices, None]
+    if option.lines or option.secret:
+        schema["format"] = "multiline" if option.lines else "password"
+    return {"label": option.label, "description": option.help, "schema": schema}
+
+
+CONN_FIELDS: dict[str, Any] = {name: _conn_field(option) for name, option in OPTIONS.items()}
 """The fields of the form that are stored in the connection's Extra."""
 
 
@@ -62,6 +69,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.triggers.report"]},
         ],
+        "cli": ["airflow_wechat.commands.airflow_cli.get_cli_commands"],
         "connection-types": [
             {
                 "connection-type": CONN_TYPE,

@@ -36,7 +36,7 @@ from airflow_wechat.client.answers import rows_of  # noqa: E402
 from airflow_wechat.client.client import WeChatClient  # noqa: E402
 from airflow_wechat.client.periods import Granularity, periods_between  # noqa: E402
 from airflow_wechat.client.reports import REPORTS  # noqa: E402
-from airflow_wechat.client.tokens import StableToken  # noqa: E402
+from airflow_wechat.client.token_sources.stable import StableToken  # noqa: E402
 from airflow_wechat.client.transport import Transport  # noqa: E402
 from airflow_wechat.storage.sql import ReportTable  # noqa: E402
 from postgres_server import PostgresServer  # noqa: E402

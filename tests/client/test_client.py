@@ -21,7 +21,7 @@ from airflow_wechat.client.errors import (
 )
 from airflow_wechat.client.periods import Granularity, Period
 from airflow_wechat.client.reports import REPORTS, Report
-from airflow_wechat.client.tokens import STABLE_TOKEN_PATH, StableToken
+from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.transport import Transport
 from client.scripted import Gate, Reply, Request, Script, ScriptedServer
 
@@ -61,7 +61,7 @@ def client(server: ScriptedServer, clock: Clock) -> WeChatClient:
     for report in REPORTS.values():
         server.on(report.path, the_row)
     transport = Transport(server.url, waits=wait_none())
-    return WeChatClient("wx1", transport, StableToken(transport, "wx1", "the-secret"), clock)
+    return WeChatClient("wx1", transport, StableToken(transport, "wx1", "the-secret"), clock=clock)
 
 
 def the_row(request: Request) -> Script:
@@ -349,7 +349,7 @@ class InstantTransport(Transport):
 
 def test_years_of_periods_are_not_held_in_memory() -> None:
     transport = InstantTransport()
-    client = WeChatClient("wx1", transport, StableToken(transport, "wx1", "the-secret"), Clock())
+    client = WeChatClient("wx1", transport, StableToken(transport, "wx1", "the-secret"), clock=Clock())
     drawn: list[weakref.ref[Period]] = []
 
     def watched() -> Iterator[Period]:

@@ -11,27 +11,33 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from tenacity import wait_none
 
+from airflow_wechat.client.assembly import client_from
+from airflow_wechat.client.errors import FixCredentialsError
 from airflow_wechat.sandbox import Sandbox
 from airflow_wechat.sandbox.__main__ import main
-from client.sandboxed import DAILY, STABLE
+from airflow_wechat.sandbox.roads import ROADS
+from client.sandboxed import DAILY, STABLE, settings_of
 
 BODY = {"begin_date": "20261101", "end_date": "20261101"}
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def running(*arguments: str, lines: int = 7) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     command = [sys.executable, "-m", "airflow_wechat.sandbox", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
     ) as process:
         assert process.stdout
         try:
-            yield process, [process.stdout.readline().strip() for _ in range(7)]
+            yield process, [process.stdout.readline().strip() for _ in range(lines)]
         finally:
             process.kill()
 
@@ -86,9 +92,68 @@ def test_the_commands_options_reach_the_server():
     assert report["errcode"] == -1
 
 
+def connections_in(lines: list[str]) -> dict[str, dict[str, str]]:
+    """The connections that the command tells of, by their ids, each told twice and alike."""
+    words = [shlex.split(line) for line in lines if line.startswith(("export", "airflow"))]
+    exported = [line[1].partition("=") for line in words if line[0] == "export"]
+    added = {line[3]: json.loads(line[5]) for line in words if line[0] == "airflow"}
+    assert {name: json.loads(given) for name, _, given in exported} == {
+        f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in added.items()
+    }
+    return added
+
+
+def fetch_by(connection: dict[str, str]) -> list[Any]:
+    client = client_from(settings_of(connection), waits=wait_none())
+    return client.fetch(DAILY, DAILY.granularity.period_of(date(2024, 3, 13)))
+
+
+def test_the_command_tells_the_connections_of_all_roads_and_each_works(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with running("--road=all", lines=1 + 6 * len(ROADS) + 4) as (_, lines):
+        connections = connections_in(lines)
+        rows = [fetch_by(connection) for connection in connections.values()]
+
+    assert [*connections] == ["wechat_default", *(f"wechat_{road}" for road in [*ROADS][1:])]
+    assert all(rows)
+
+
+def test_the_command_tells_the_connections_of_the_roads_asked_for_once_each_and_for_every_app():
+    options = ("--road=authorizer", "--road=cloud_run", "--road=authorizer", "--app=wx1:a", "--app=wx2:b")
+    with running(*options, lines=1 + 3 * 6) as (_, lines):
+        connections = connections_in(lines)
+
+    assert [*connections] == ["wechat_authorizer", "wechat_cloud_run", "wechat_wx2_authorizer"]
+    assert [line for line in lines if line.startswith("Road ")] == [
+        "Road       authorizer: tokens of a third-party platform",
+        "Road       cloud_run: inside WeChat Cloud Run, without any token",
+        "Road       authorizer: tokens of a third-party platform",
+    ]
+    assert not any(line.startswith("AppSecret") for line in lines)
+
+
+def test_where_calls_must_be_sealed_the_usual_connection_says_how():
+    with running("--sealed") as (_, lines):
+        (connection,) = connections_in(lines).values()
+        rows = fetch_by(connection)
+        with pytest.raises(FixCredentialsError, match="40231"):
+            fetch_by(connection | {"extra": "{}"})
+
+    assert rows
+
+
+def test_inside_cloud_run_the_command_takes_calls_without_a_token():
+    with running("--cloud-run") as (_, lines):
+        (connection,) = connections_in(lines).values()
+        del connection["password"]
+
+        assert fetch_by(connection | {"extra": '{"token_source": "none"}'})
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
+        ("--road=nowhere", "road 'nowhere' is not allowed: give stable, "),
         ("--fail=nope:0.1", "failure 'nope' is not allowed: give an errcode, or one of html,"),
         ("--fail=html", "'html' is not allowed: give KIND:SHARE"),
         ("--fail=html:2", "share 2.0 of failure 'html' is not allowed: give a number from 0 to 1"),

@@ -7,12 +7,13 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from airflow_wechat.sandbox import Sandbox
+from airflow_wechat.sandbox import App, Sandbox
 from airflow_wechat.sandbox.listener import Handler
 from client.sandboxed import DAILY, STABLE, Caller, HandClock, client_of
 
@@ -59,6 +60,24 @@ def test_an_answer_is_one_write(sandbox, caller, monkeypatch):
 
     assert len(writes) == 5
     assert all(write.startswith(b"HTTP/1.1 ") for write in writes)
+
+
+@pytest.mark.parametrize("path", [STABLE, "/nowhere", "/_sandbox/requests", "/scripted"])
+def test_every_answer_is_dated_by_the_sandboxs_clock(sandbox, caller, clock, path):
+    sandbox.answer_next("/scripted", 503)
+
+    date_header = caller.send("GET", path).headers["Date"]
+
+    assert date_header == "Mon, 23 Nov 2026 04:00:00 GMT"
+    assert parsedate_to_datetime(date_header) == clock()
+
+
+def test_our_client_sees_how_far_its_clock_is_ahead():
+    with Sandbox(clock=lambda: datetime.now(UTC) - timedelta(hours=1)) as sandbox:
+        client = client_of(sandbox)
+        client.fetch(DAILY, DAILY.granularity.period_of(date(2024, 3, 13)))
+
+    assert 3599 <= client._transport.clock_ahead <= 3605
 
 
 def test_a_connection_is_kept(sandbox, caller):
@@ -153,9 +172,42 @@ def test_tokens_can_be_ended_over_http(caller):
     assert caller.errcode(token) == 40001
 
 
+def test_what_changes_at_wechat_can_be_changed_over_http(sandbox, caller):
+    former = sandbox.component.access_token
+
+    assert caller.post("/_sandbox/change", {"what": "component_access_token"}) == {}
+
+    assert sandbox.component.access_token != former
+
+
+def test_a_change_over_http_may_name_its_app():
+    apps = (App("wx1", "one"), App("wx2", "two"))
+    with Sandbox(apps=apps) as sandbox:
+        former = [sandbox.sealed_side(app).extra["certificate_sn"] for app in apps]
+
+        Caller(sandbox).post("/_sandbox/change", {"what": "certificate", "app": "wx2"})
+
+        changed = [sandbox.sealed_side(app).extra["certificate_sn"] for app in apps]
+
+    assert (changed[0] == former[0], changed[1] == former[1]) == (True, False)
+
+
+def test_a_permission_can_be_taken_away_and_given_back_over_http(caller):
+    token = caller.stable()["access_token"]
+
+    caller.post("/_sandbox/permission", {"of": "reports", "granted": False})
+    assert caller.errcode(token) == 48001
+    caller.post("/_sandbox/permission", {"of": "reports", "granted": True})
+    assert caller.errcode(token) == 0
+
+
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [
+        ("change", b'{"what": "weather"}', "give authorizer_refresh_token"),
+        ("change", b'{"what": "certificate", "app": "wx9"}', "wx9"),
+        ("change", b"null", "NoneType"),
+        ("permission", b'{"of": "x", "granted": true}', "give reports"),
         ("clock", b'{"now": "noon"}', "noon"),
         ("clock", b'{"now": "2020-02-01T18:00:00"}', "time zone"),
         ("clock", b"{}", "now"),

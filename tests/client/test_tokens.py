@@ -15,7 +15,7 @@ from airflow_wechat.client.errors import (
     TryAgainError,
     WeChatError,
 )
-from airflow_wechat.client.tokens import STABLE_TOKEN_PATH, StableToken, require_credentials
+from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.transport import Transport
 from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer
 
@@ -365,33 +365,3 @@ def test_neither_secret_nor_token_is_in_the_repr(server: ScriptedServer, tokens:
 
     assert "68_NEW" not in repr(tokens) + repr(tokens._held)
     assert "the-secret" not in repr(tokens)
-
-
-@pytest.mark.parametrize("missing", [None, ""])
-@pytest.mark.parametrize(
-    ("app_id", "app_secret", "name"),
-    [
-        (0, "the-secret", r"AppID \(login\)"),
-        ("wx1", 0, r"AppSecret \(password\)"),
-        (0, 0, r"AppID \(login\)"),
-    ],
-)
-def test_missing_credentials_are_named(app_id: Any, app_secret: Any, name: str, missing: str | None) -> None:
-    with pytest.raises(FixCredentialsError, match=f"the connection has no {name}") as caught:
-        require_credentials(app_id or missing, app_secret or missing)
-
-    assert "the-secret" not in str(caught.value)
-
-
-def test_credentials_that_are_there_are_accepted() -> None:
-    require_credentials("wx1", "the-secret")
-
-
-@pytest.mark.parametrize(("app_id", "app_secret"), [("", "the-secret"), ("wx1", "")])
-def test_nothing_is_asked_with_credentials_missing(
-    server: ScriptedServer, app_id: str, app_secret: str
-) -> None:
-    with pytest.raises(FixCredentialsError, match="the connection has no"):
-        StableToken(Transport(server.url), app_id, app_secret)
-
-    assert server.requests == []

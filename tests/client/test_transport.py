@@ -8,9 +8,12 @@ import pickle
 import re
 import socket
 import ssl
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
@@ -22,6 +25,8 @@ import trustme
 from tenacity import wait_none
 
 from airflow_wechat.client import transport as transport_module
+from airflow_wechat.client.answers import checked
+from airflow_wechat.client.base_url import check_base_url
 from airflow_wechat.client.errors import (
     CheckAnswerError,
     FixCredentialsError,
@@ -31,7 +36,8 @@ from airflow_wechat.client.errors import (
     WaitForDataError,
     WeChatError,
 )
-from airflow_wechat.client.transport import Transport, check_base_url
+from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.transport import Network, Transport
 from client.scripted import DROPPED, Gate, Reply, Request, Script, ScriptedServer, hanging_up, serving
 
 PATH = "/datacube/getweanalysisappiddailyvisittrend"
@@ -40,8 +46,8 @@ OK = {"list": []}
 AUTHORITY = trustme.CA()  # one that no machine trusts
 
 # Nothing WeChat gives out looks like this; each character is written differently somewhere.
-TOKEN = "68_to+ke/n%to=ke&n to.ke~n"
-SECRET = "se+cr/et%se=cr&et se.cr~et"
+TOKEN = Secret("68_to+ke/n%to=ke&n to.ke~n")
+SECRET = Secret("se+cr/et%se=cr&et se.cr~et")
 
 
 def transport_to(url: str, **arguments: Any) -> Transport:
@@ -49,7 +55,9 @@ def transport_to(url: str, **arguments: Any) -> Transport:
 
 
 def post(url: str, **arguments: Any) -> Any:
-    return transport_to(url, **arguments).post(PATH, {"a": 1}, access_token=TOKEN, secret=SECRET)
+    return transport_to(url, **arguments).post(
+        PATH, {"a": 1, "secret": SECRET}, query={"access_token": TOKEN}
+    )
 
 
 # Where WeChat may be
@@ -150,7 +158,9 @@ def test_wechat_may_be_on_either_loopback(host: str) -> None:
 def test_a_body_is_posted_as_compact_json(server: ScriptedServer) -> None:
     server.on(PATH, OK)
 
-    transport_to(server.url).post(PATH, {"begin_date": "20170313", "end_date": "20170313"}, access_token="t")
+    transport_to(server.url).post(
+        PATH, {"begin_date": "20170313", "end_date": "20170313"}, query={"access_token": "t"}
+    )
 
     [request] = server.requests
     assert request.method == "POST"
@@ -162,7 +172,7 @@ def test_a_body_is_posted_as_compact_json(server: ScriptedServer) -> None:
 def test_the_token_travels_in_the_query_whole(server: ScriptedServer) -> None:
     server.on(PATH, OK)
 
-    transport_to(server.url).post(PATH, {}, access_token=TOKEN)
+    transport_to(server.url).post(PATH, {}, query={"access_token": TOKEN})
 
     [request] = server.requests
     assert request.query == {"access_token": [TOKEN]}
@@ -171,7 +181,7 @@ def test_the_token_travels_in_the_query_whole(server: ScriptedServer) -> None:
 def test_the_secret_travels_in_the_body_only(server: ScriptedServer) -> None:
     server.on(PATH, OK)
 
-    transport_to(server.url).post(PATH, {"appid": "wx1"}, secret=SECRET)
+    transport_to(server.url).post(PATH, {"appid": "wx1", "secret": SECRET})
 
     [request] = server.requests
     assert request.json == {"appid": "wx1", "secret": SECRET}
@@ -274,7 +284,7 @@ def test_an_answer_that_does_not_come_is_a_passing_trouble(server: ScriptedServe
     server.on(PATH, gate.then(OK))
 
     with pytest.raises(TryAgainError, match="ReadTimeout"):
-        post(server.url, timeout=0.05)
+        post(server.url, network=Network(timeout=0.05))
 
     gate.open()
     assert len(server.requests) == 4
@@ -334,7 +344,7 @@ def test_any_other_trouble_is_raised_at_once(
     server.on(PATH, script)
 
     with pytest.raises(error_class, match=words) as caught:
-        transport_to(server.url).post(PATH, {}, access_token=TOKEN)
+        transport_to(server.url).post(PATH, {}, query={"access_token": TOKEN})
 
     assert type(caught.value) is error_class
     assert len(server.requests) == 1
@@ -344,7 +354,7 @@ def test_40001_in_answer_to_a_secret_means_a_wrong_secret(server: ScriptedServer
     server.on(PATH, {"errcode": 40001, "errmsg": "invalid credential"})
 
     with pytest.raises(FixCredentialsError):
-        transport_to(server.url).post(PATH, {}, secret=SECRET)
+        transport_to(server.url).post(PATH, {}, read=partial(checked, path=PATH, token_endpoint=True))
 
     assert len(server.requests) == 1
 
@@ -543,7 +553,7 @@ def where_nothing_is_said(server: ScriptedServer, stack: ExitStack, *_: object) 
     gate = Gate()
     stack.callback(gate.open)
     server.on(PATH, gate.then(OK))
-    return transport_to(server.url, timeout=0.05)
+    return transport_to(server.url, network=Network(timeout=0.05))
 
 
 def where_tls_is_hung_up(server: ScriptedServer, stack: ExitStack, *_: object) -> Transport:
@@ -588,7 +598,7 @@ def test_no_failure_tells_a_secret(
         transport = place(server, stack, monkeypatch)
 
         with pytest.raises(WeChatError) as caught:
-            transport.post(PATH, {}, access_token=TOKEN, secret=SECRET)
+            transport.post(PATH, {"secret": SECRET}, query={"access_token": TOKEN})
 
     assert leaks(told(caught.value)) == []
     assert leaks(log.text) == []
@@ -648,3 +658,73 @@ def unused_url() -> str:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+
+# Getting, proxies, bundles and clocks
+
+
+def test_a_get_carries_its_query_and_no_body(server: ScriptedServer) -> None:
+    server.on(PATH, OK)
+
+    transport_to(server.url).get(PATH, {"appid": "wx1", "secret": SECRET})
+
+    [request] = server.requests
+    assert (request.method, request.body) == ("GET", b"")
+    assert request.query == {"appid": ["wx1"], "secret": [SECRET]}
+
+
+@pytest.mark.parametrize("script", ECHOES.values(), ids=list(ECHOES))
+def test_no_failure_of_a_get_tells_a_secret(server: ScriptedServer, log: Everything, script: Script) -> None:
+    server.on(PATH, script)
+
+    with pytest.raises(WeChatError) as caught:
+        transport_to(server.url).get(PATH, {"secret": SECRET, "unusual_name": TOKEN})
+
+    assert leaks(told(caught.value)) == []
+    assert leaks(log.text) == []
+
+
+def test_a_proxy_of_the_connection_is_used_rather_than_the_environments(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", unused_url())
+    monkeypatch.setenv("no_proxy", "*")
+    network = Network(proxy=Secret(server.url.replace("://", "://user:the-proxy-password@")))
+
+    with pytest.raises(TryAgainError, match="ProxyError") as caught:
+        transport_to("https://api.weixin.qq.com", network=network, tries=1).post(PATH, {})
+
+    [request] = server.requests
+    assert (request.method, request.target) == ("CONNECT", "api.weixin.qq.com:443")
+    assert "the-proxy-password" not in told(caught.value)
+
+
+def test_a_bundle_of_the_connection_is_trusted_rather_than_the_environments(
+    untrusted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, trusted_authority: str
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())
+
+    answer = post(untrusted_server.url, network=Network(ca_bundle=trusted_authority))
+
+    assert answer == OK
+
+
+@pytest.mark.parametrize("seconds", [0, -7200, 90])
+def test_how_far_the_clocks_are_apart_is_noted(server: ScriptedServer, seconds: float) -> None:
+    date = formatdate(time.time() - seconds, usegmt=True)
+    server.on(PATH, Reply(b'{"list":[]}', headers=(("Date", date),)))
+    transport = transport_to(server.url)
+
+    transport.post(PATH, {})
+
+    assert transport.clock_ahead == pytest.approx(seconds, abs=2)
+
+
+@pytest.mark.parametrize("headers", [(), (("Date", "yesterday"),)])
+def test_a_server_without_a_clock_leaves_it_open(server: ScriptedServer, headers: Any) -> None:
+    server.on(PATH, Reply(b'{"list":[]}', headers=headers))
+    transport = transport_to(server.url)
+
+    transport.post(PATH, {})
+
+    assert transport.clock_ahead is None

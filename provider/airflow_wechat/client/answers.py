@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -23,15 +24,16 @@ _INT64 = range(-(2**63), 2**63)
 _TOKEN = re.compile(rb'(token(?:"\s*:\s*"|=))[^"&\s]*')
 
 
-def decode(body: bytes, path: str) -> Answer:
+def decode(body: bytes, path: str, *, quoting: bool = True) -> Answer:
     """Read the JSON object in a body.
 
+    :param quoting: whether an error may quote how the body begins
     :raises CheckAnswerError: for HTML, cut-off JSON, JSON that is no object, and numbers JSON does not know
     """
     answer = _parsed(body)
     if not isinstance(answer, dict):
         what = "not JSON" if answer is _NOT_JSON else "not a JSON object"
-        raise CheckAnswerError(f"{what} but {_glimpse(body)}", path=path)
+        raise CheckAnswerError(f"{what} but {_glimpse(body) if quoting else _kind(body)}", path=path)
     return answer
 
 
@@ -53,6 +55,53 @@ def raise_for_errcode(answer: Answer, path: str, *, token_endpoint: bool = False
     if errcode := int(number[1]):
         errmsg = str(answer.get("errmsg") or "")[:_LONGEST_ERRMSG]
         raise error_of(errcode, errmsg, path, token_endpoint=token_endpoint)
+
+
+def checked(answer: Answer, path: str, *, token_endpoint: bool = False) -> Answer:
+    """Return an answer that is a success.
+
+    :param token_endpoint: whether the call carried the AppSecret; errcodes then mean what they mean there
+    :raises WeChatError: for any other; see :func:`raise_for_errcode`
+    """
+    raise_for_errcode(answer, path, token_endpoint=token_endpoint)
+    return answer
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How often a path may be called.
+
+    :param daily_limit: calls a day
+    :param used: of them today, Beijing time
+    :param remaining: what is left of them
+    :param a_minute: calls a minute; ``None`` where WeChat names no limit
+    """
+
+    daily_limit: int
+    used: int
+    remaining: int
+    a_minute: float | None = None
+
+
+def quota_in(answer: Answer, path: str) -> Quota:
+    """Read what ``openapi/quota/get`` says.
+
+    :raises CheckAnswerError: where numbers are missing
+    """
+    quota = answer.get("quota")
+    numbers = quota if isinstance(quota, dict) else {}
+    try:
+        limit, used, remaining = (int(numbers[name]) for name in ("daily_limit", "used", "remain"))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise CheckAnswerError(f"no quota in the answer, only {sorted(answer)[:10]}", path=path) from None
+    rate = numbers.get("rate_limit") or answer.get("rate_limit")  # WeChat's pages show both places
+    return Quota(limit, used, remaining, a_minute=_a_minute(rate))
+
+
+def _a_minute(rate: Any) -> float | None:
+    with suppress(TypeError, KeyError, ValueError, ZeroDivisionError):
+        return 60 * float(rate["call_count"]) / float(rate["refresh_second"])
+    return None
 
 
 def rows_of(report: Report, period: Period, app_id: str, answer: Answer, fetched_at: datetime) -> list[Row]:
@@ -125,3 +174,7 @@ def _shown(value: Any) -> str:
 def _glimpse(body: bytes) -> str:
     shown = _TOKEN.sub(rb"\1***", body)  # an answer that gives a token may arrive cut off
     return repr(shown[:80].decode("utf-8", "replace")) + (f" … ({len(body)} bytes)" if len(body) > 80 else "")
+
+
+def _kind(body: bytes) -> str:
+    return f"{'HTML' if body.lstrip().startswith(b'<') else 'something else'} ({len(body)} bytes)"

@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
-from typing import Any
 
-from airflow_wechat.client.answers import Answer, rows_of
+from airflow_wechat.client.answers import Answer, Quota, checked, quota_in, rows_of
 from airflow_wechat.client.errors import RenewTokenError, WaitForDataError
-from airflow_wechat.client.periods import Period, compact
-from airflow_wechat.client.reports import Report, Row
+from airflow_wechat.client.periods import Period
+from airflow_wechat.client.reports import REPORTS, Report, Row
+from airflow_wechat.client.routes import Question, Route, by_https
+from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.tokens import TokenSource
 from airflow_wechat.client.transport import Transport
 
 DEFAULT_CONCURRENCY = 8
+QUOTA_PATH = "/cgi-bin/openapi/quota/get"
 
 _RECENT = timedelta(days=3)
 
@@ -35,7 +38,9 @@ class WeChatClient:
     """Asks WeChat for reports with the app's access token. Threads may share one.
 
     :param app_id: the AppID the rows are for
+    :param route: how a report is asked for: by HTTPS, or through a cloud function
     :param clock: the present moment, with a time zone
+    :param renews: whether a stale token is renewed, and the same asked once more
     """
 
     def __init__(
@@ -43,12 +48,27 @@ class WeChatClient:
         app_id: str,
         transport: Transport,
         tokens: TokenSource,
+        route: Route = by_https,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        renews: bool = True,
     ) -> None:
         self.app_id = app_id
         self._transport = transport
         self._tokens = tokens
+        self._route = route
         self._clock = clock
+        self._renews = renews
+
+    @property
+    def base_url(self) -> str:
+        """Where WeChat is."""
+        return self._transport.base_url
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which this machine's clock was ahead of WeChat's at the last answer; ``None`` before."""
+        return self._transport.clock_ahead
 
     def fetch(self, report: Report, period: Period) -> list[Row]:
         """Ask for one period.
@@ -58,8 +78,7 @@ class WeChatClient:
             list for a period that ended less than 3 days ago
         :raises WeChatError: for everything else that goes wrong, by its class
         """
-        body = {"begin_date": compact(period.start), "end_date": compact(period.end)}
-        answer = self.call(report.path, body)
+        answer = self.ask(self._route(report, period))
         now = self._clock()
         rows = rows_of(report, period, self.app_id, answer, now)
         if not rows and now - period.ends_at < _RECENT:
@@ -77,7 +96,7 @@ class WeChatClient:
 
         :raises WeChatError: at the place of the period that went wrong; those before it were given
         """
-        self.check_credentials()  # once, not in each thread
+        self._tokens.token()  # once, not in each thread
         remaining = iter(periods)
         under_way: deque[Future[Fetched]] = deque()
         pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="wechat")
@@ -98,22 +117,42 @@ class WeChatClient:
         except WaitForDataError as not_ready:
             return Fetched(period, not_ready=not_ready)
 
-    def call(self, path: str, body: dict[str, Any]) -> Answer:
-        """Call a path with the app's access token; a stale token is renewed once.
+    def ask(self, question: Question) -> Answer:
+        """Ask with the app's access token; a stale token is renewed once.
 
         :return: WeChat's answer, a success
         :raises WeChatError: the class that the trouble stands for
         """
         token = self._tokens.token()
         try:
-            return self._transport.post(path, body, access_token=token)
-        except RenewTokenError:
-            token = self._tokens.renewed(token)
-        return self._transport.post(path, body, access_token=token)
+            return self._post(question, token)
+        except RenewTokenError as refused:
+            by_the_function = refused.path != question.path  # inside it our token does not count
+            if by_the_function or not self._renews:
+                raise
+        return self._post(question, self._tokens.renewed(token))
+
+    def _post(self, question: Question, token: Secret) -> Answer:
+        query = dict(question.query)
+        if token:
+            query[self._tokens.parameter] = token
+        return self._transport.post(question.path, question.body, query=query, read=question.read)
+
+    def quota(self, report: Report) -> Quota:
+        """Ask how many calls of a report the app has used today and how many are left; costs none of them.
+
+        See https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/openApi-mgnt/getApiQuota.html
+
+        :raises WeChatError: where WeChat does not tell
+        """
+        answer = self.ask(Question(QUOTA_PATH, {"cgi_path": report.path}, partial(checked, path=QUOTA_PATH)))
+        return quota_in(answer, QUOTA_PATH)
 
     def check_credentials(self) -> None:
-        """Make sure that WeChat gives this app a token; asks for no data.
+        """Make sure that WeChat accepts this app's token; asks for no data.
 
         :raises WeChatError: where it does not, with the reason
         """
         self._tokens.token()
+        if not self._tokens.vouched:
+            self.quota(next(iter(REPORTS.values())))

@@ -183,6 +183,96 @@ ERRCODES: Mapping[int, Errcode] = MappingProxyType(
             "not authorised to the third-party platform",
             "let the Mini Program's administrator grant permission set 18 to the platform",
         ),
+        61004: Errcode(
+            AllowAddressError,
+            "IP address not registered with the third-party platform",
+            "add the IP address that the message names to the platform's allow-list",
+        ),
+        61023: Errcode(
+            FixCredentialsError,
+            "refresh token invalid",
+            "let the Mini Program's administrator authorise the platform again, and put the new "
+            "authorizer_refresh_token into the connection's Extra",
+        ),
+        **dict.fromkeys(
+            (40230, 40231, 40232, 40233),
+            Errcode(
+                FixCredentialsError,
+                "signature headers missing",
+                "the account asks for encrypted and signed calls: fill in sym_key, sym_sn, private_key, "
+                "certificate and certificate_sn in the connection's Extra",
+            ),
+        ),
+        40234: Errcode(
+            FixCredentialsError,
+            "signature invalid",
+            "see whether private_key in the connection's Extra belongs to the public key in WeChat's console",
+        ),
+        40235: Errcode(
+            FixCredentialsError,
+            "encryption invalid",
+            "see whether sym_key and sym_sn in the connection's Extra are those of WeChat's console, and "
+            "AES256_GCM is chosen there",
+        ),
+        **dict.fromkeys(
+            (40236, 40237),
+            Errcode(
+                FixCredentialsError,
+                "AppID does not fit the signature or the token",
+                "see whether the AppID (login) is the one that keys and token in the connection belong to",
+            ),
+        ),
+        **dict.fromkeys(
+            (40238, 40239),
+            Errcode(
+                FixCredentialsError,
+                "no key set in WeChat's console",
+                "set the symmetric key and the public key in WeChat's console under API security",
+            ),
+        ),
+        40240: Errcode(
+            FixRequestError,
+            "timestamp expired",
+            "set the machine's clock, best by NTP; WeChat allows minutes",
+        ),
+        -604101: Errcode(
+            AskPermissionError,
+            "the cloud function may not make this call",
+            "declare the call in the function's config.json under permissions.openapi, deploy it again and "
+            "give it ten minutes",
+        ),
+        **dict.fromkeys(
+            (-501002, -504003, -604102),
+            Errcode(
+                TryAgainError,
+                "the cloud function ran out of time",
+                "WeChat gives a call from outside 5 s: raise the function's own limit, 3 s by default, to "
+                "5 s in the console; the task's retries ask again",
+            ),
+        ),
+        -501003: Errcode(
+            WaitForQuotaError,
+            "the cloud environment's quota is used up",
+            "see its quota in WeChat's console; what has landed stays",
+        ),
+        -501004: Errcode(
+            TryAgainError,
+            "too many calls of the cloud environment at once",
+            "lower max_concurrency; the task's retries ask again",
+        ),
+        **dict.fromkeys(
+            (-501000, -501005, -501007, -501009),
+            Errcode(
+                FixRequestError,
+                "cloud environment or function not found",
+                "correct cloud_env and cloud_function_name in the connection's Extra",
+            ),
+        ),
+        **dict.fromkeys(
+            (-504001, -504002),
+            Errcode(CheckAnswerError, "the cloud function failed", "see its log in WeChat's console"),
+        ),
+        **dict.fromkeys((-501001, -601001, -601003, -604103), Errcode(TryAgainError, "system error")),
         40002: Errcode(FixRequestError, "grant_type invalid"),
         40097: Errcode(FixRequestError, "arguments invalid"),
         43002: Errcode(FixRequestError, "POST needed"),

@@ -1,54 +1,99 @@
 """HTTPS to WeChat: the one place that sees a token or a secret in a URL.
 
 Nothing that leaves this module, be it an answer, an error or a log line, carries what a request sent as
-a secret.
+a :class:`~airflow_wechat.client.secret.Secret`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cached_property, partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from tenacity.wait import wait_base
 
-from airflow_wechat.client.answers import Answer, decode, raise_for_errcode
+from airflow_wechat.client.answers import Answer, checked, decode
+from airflow_wechat.client.base_url import DEFAULT_BASE_URL, check_base_url
 from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
+from airflow_wechat.client.secret import HIDDEN, Secret, hide, secrets_in
 
-DEFAULT_BASE_URL = "https://api.weixin.qq.com"
+if TYPE_CHECKING:
+    from airflow_wechat.client.sealing import Sealer
+
 DEFAULT_TIMEOUT = 30.0
 
 _CONNECTIONS = 64  # kept open at most; more at once than anybody asks with
 _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
-_HIDDEN = "***"
-_SHORTEST_SECRET = 8  # WeChat's have 32 characters and more; hiding "b" would garble every answer
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_SEALED = "/datacube/"  # of the paths we call, the ones that WeChat takes encrypted and signed
+
+Read = Callable[[Answer], Answer]
+"""Makes of an answer what the caller wants of it, or raises what it stands for."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """How to reach a host.
+
+    :param timeout: seconds to wait for the connection, and again for each part of the answer
+    :param proxy: the URL of a proxy for https; without one, the environment's settings count
+    :param ca_bundle: a file of certificates to trust instead of the usual ones
+    """
+
+    timeout: float = DEFAULT_TIMEOUT
+    proxy: Secret | None = None
+    ca_bundle: str | None = None
+
+    @property
+    def secrets(self) -> list[str]:
+        """What of it nobody may read: the proxy's password."""
+        return secrets_in([Secret(unquote(urlsplit(self.proxy or "").password or ""))])
+
+
+@dataclass(frozen=True)
+class _Call:
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Mapping[str, Any] | None
+    name: str  # what errors call it: the path, unless that says nothing to a reader
+
+    @cached_property
+    def secrets(self) -> list[str]:
+        return secrets_in((*self.query.values(), *(self.body or {}).values()))
 
 
 class Transport:
-    """Posts JSON to one of WeChat's hosts and gives the JSON object it answers.
+    """Exchanges JSON objects with one of WeChat's hosts.
 
     Passing troubles (errcodes -1, 61504, 45011, HTTP 5xx and 429, a lost connection, a time-out) are asked
     again up to three times, with growing, jittered waits. Redirects are not followed, certificates always
     verified. Threads may share one.
 
     :param base_url: where WeChat is; plain http only for loopback
-    :param timeout: seconds to wait for the connection, and again for each part of the answer
+    :param tokenless: neither secret nor token is ever sent; then plain http to WeChat's own host is allowed,
+        as a container inside WeChat Cloud Run needs it
+    :param quoting: whether an error may quote an answer that cannot be read
+    :param sealer: encrypts and signs the calls of reports, where the account asks for that
+    :param tries: how often a call is made at most, where troubles pass
     :param waits: the waits between tries
     :raises ValueError: for a base URL that is not allowed
     """
@@ -56,14 +101,22 @@ class Transport:
     def __init__(
         self,
         base_url: str = DEFAULT_BASE_URL,
+        network: Network = Network(),
         *,
-        timeout: float = DEFAULT_TIMEOUT,
+        tokenless: bool = False,
+        quoting: bool = True,
+        sealer: Sealer | None = None,
+        tries: int = _TRIES,
         waits: wait_base = _WAITS,
     ) -> None:
-        self.base_url = check_base_url(base_url)
-        self._timeout = timeout
+        self.base_url = check_base_url(base_url, tokenless=tokenless)
+        self.clock_ahead: float | None = None
+        """Seconds by which this machine's clock was ahead of WeChat's at the last answer, to a second."""
+        self._network = network
+        self._quoting = quoting
+        self._sealer = sealer
         self._retrying = Retrying(
-            stop=stop_after_attempt(_TRIES),
+            stop=stop_after_attempt(tries),
             wait=waits,
             retry=retry_if_exception_type(TryAgainError),
             reraise=True,
@@ -74,51 +127,84 @@ class Transport:
         path: str,
         body: Mapping[str, Any],
         *,
-        access_token: str | None = None,
-        secret: str | None = None,
+        query: Mapping[str, str] | None = None,
+        read: Read | None = None,
         repeatable: bool = True,
     ) -> Answer:
         """Post a body and return the answer, which is a success.
 
         :param path: the path of the call, as ``/datacube/…``
         :param body: what to send, as JSON
-        :param access_token: goes into the query
-        :param secret: the AppSecret, which goes into the body; errcodes then mean what they mean on an
-            endpoint that takes it
+        :param query: goes into the URL
+        :param read: what to make of the answer; by default it is returned where its errcode says success
         :param repeatable: whether passing troubles are asked again
         :raises WeChatError: the class that the trouble stands for
         """
-        secrets = [text for text in (access_token, secret) if text and len(text) >= _SHORTEST_SECRET]
-        payload = dict(body, secret=secret) if secret else body
-        query = {"access_token": access_token} if access_token else None
+        return self._exchange(_Call("POST", path, query or {}, body, path), read, repeatable=repeatable)
+
+    def get(
+        self, path: str, query: Mapping[str, str], *, name: str | None = None, read: Read | None = None
+    ) -> Answer:
+        """Get an answer, which is a success; see :meth:`post`.
+
+        :param name: what errors call it; by default its path
+        """
+        return self._exchange(_Call("GET", path, query, None, name or path), read)
+
+    def _exchange(self, call: _Call, read: Read | None, *, repeatable: bool = True) -> Answer:
+        read = read or partial(checked, path=call.name)
 
         def attempt() -> Answer:
-            answer = decode(_hide(self._send(path, payload, query, secrets), secrets), path)
-            raise_for_errcode(answer, path, token_endpoint=secret is not None)
-            return answer
+            hiding = _IN_FLIGHT.set([*call.secrets, *self._network.secrets])
+            try:
+                body = hide(self._send(call), call.secrets)
+            finally:
+                _IN_FLIGHT.reset(hiding)
+            return read(decode(body, call.name, quoting=self._quoting))
 
         return self._retrying(attempt) if repeatable else attempt()
 
-    def _send(
-        self, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None, secrets: Iterable[str]
-    ) -> bytes:
+    def _send(self, call: _Call) -> bytes:
+        sealed = self._sealed(call)
         failure: WeChatError
         try:
-            response = self._session.post(
-                self.base_url + path,
-                params=query,
-                data=json.dumps(body, separators=(",", ":")).encode(),
-                headers={"Content-Type": "application/json"},
-                timeout=self._timeout,
+            response = self._session.request(
+                call.method,
+                self.base_url + call.path,
+                params=call.query,
+                data=sealed.body,
+                headers=sealed.headers,
+                timeout=self._network.timeout,
+                proxies={"https": self._network.proxy} if self._network.proxy else None,
+                verify=self._network.ca_bundle or True,
                 allow_redirects=False,
                 stream=True,
             )
             with response:
-                _raise_for_status(response, path)
-                return _read(response, path)
+                self._note_clock(response)
+                _raise_for_status(response, call.name)
+                return sealed.open(response.headers, _read(response, call.name))
         except requests.RequestException as error:
-            failure = _failure(error, path, secrets)
+            failure = _failure(error, call.name, _IN_FLIGHT.get())
         raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
+
+    def _sealed(self, call: _Call) -> _Envelope:
+        if call.body is None:
+            return _Envelope()
+        headers = {"Content-Type": "application/json"}
+        if self._sealer is None or not call.path.startswith(_SEALED):
+            return _Envelope(json.dumps(call.body, separators=(",", ":")).encode(), headers)
+        from airflow_wechat.client.signing import signed_url
+
+        url = signed_url(self.base_url, call.path)
+        sealed = self._sealer.seal(url, call.body)
+        opened = partial(self._sealer.open, url, path=call.name)
+        return _Envelope(sealed.body, headers | sealed.headers, opened)
+
+    def _note_clock(self, response: requests.Response) -> None:
+        with suppress(ValueError, TypeError):
+            said = parsedate_to_datetime(response.headers.get("Date", ""))
+            self.clock_ahead = round(time.time() - said.timestamp(), 1)
 
     @cached_property
     def _session(self) -> requests.Session:
@@ -131,44 +217,13 @@ class Transport:
         return session
 
 
-def check_base_url(base_url: str) -> str:
-    """Return a base URL without its last slash; a bare host means https.
+@dataclass(frozen=True)
+class _Envelope:
+    """What goes over the wire for a body, and how what comes back is read."""
 
-    :raises ValueError: for plain http to another host than loopback, and for anything but scheme, host,
-        port and path
-    """
-    url = base_url.strip()
-    scheme, _, rest = url.rpartition("://")
-    url = f"{scheme.lower() or 'https'}://{rest}".rstrip("/")
-    parts = _parts(url)
-    if parts is None:
-        raise ValueError(f"base URL cannot be read: give https://HOST, as {DEFAULT_BASE_URL}")
-    if parts.username is not None or "?" in url or "#" in url:
-        raise ValueError(f"base URL for {parts.hostname!r} must not carry a user, a query or a fragment")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"base URL {base_url!r} is not allowed: give https://HOST, as {DEFAULT_BASE_URL}")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError(
-            f"base URL {base_url!r} is not allowed: plain http would show the AppSecret to the network; "
-            f"give https://{parts.hostname} (http is for loopback only)"
-        )
-    return url
-
-
-def _parts(url: str) -> SplitResult | None:
-    with suppress(ValueError):  # its words, and so a chain, may hold a password
-        parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is none
-        return parts
-    return None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine's own."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    open: Callable[[Mapping[str, str], bytes], bytes] = lambda _, body: body
 
 
 def _raise_for_status(response: requests.Response, path: str) -> None:
@@ -193,43 +248,30 @@ def _read(response: requests.Response, path: str) -> bytes:
 def _failure(error: requests.RequestException, path: str, secrets: Iterable[str]) -> WeChatError:
     inner = error.args[0] if error.args else ""
     inner = getattr(inner, "reason", None) or inner
-    words = _hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
+    words = hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
     hung_up = any(isinstance(cause, _HUNG_UP) for cause in getattr(inner, "args", ()))
     if isinstance(error, requests.exceptions.SSLError) and not hung_up:
         return CheckAnswerError(words, path=path)
     return TryAgainError(words, path=path)
 
 
-def _hide(text: bytes, secrets: Iterable[str]) -> bytes:
-    for secret in secrets:
-        text = _written(secret).sub(_HIDDEN.encode(), text)
-    return text
+_IN_FLIGHT: ContextVar[Iterable[str]] = ContextVar("_IN_FLIGHT", default=())
+"""What the request under way in this thread sends as a secret."""
 
 
-@lru_cache(maxsize=16)
-def _written(secret: str) -> re.Pattern[bytes]:
-    """Match a secret however its characters are written: raw, percent-encoded or escaped in JSON."""
-    return re.compile("".join(map(_forms, secret)).encode())
+class _HideSecrets(logging.Filter):
+    """Hides credentials in what urllib3 logs: those under way, and whatever else looks like one."""
 
-
-def _forms(char: str) -> str:
-    percent = "".join(f"%{byte:02x}" for byte in char.encode())
-    plus = r"|\+" if char == " " else ""
-    return rf"(?:\\?{re.escape(char)}|(?i:{percent}|\\u{ord(char):04x}){plus})"
-
-
-class _HideQuery(logging.Filter):
-    """Hides credentials in the URLs that urllib3 logs."""
-
-    _CREDENTIAL = re.compile(r"((?:access_token|secret)=)[^&\s\"']*")
+    _CREDENTIAL = re.compile(r"((?:token|secret)=)[^&\s\"']*")
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        hidden = self._CREDENTIAL.sub(rf"\1{_HIDDEN}", message)
+        hidden = hide(message.encode(errors="replace"), _IN_FLIGHT.get()).decode()
+        hidden = self._CREDENTIAL.sub(rf"\1{HIDDEN}", hidden)
         if hidden != message:
             record.msg, record.args = hidden, ()
         return True
 
 
 for _logger in ("connection", "connectionpool", "poolmanager", "util.retry"):
-    logging.getLogger(f"urllib3.{_logger}").addFilter(_HideQuery())
+    logging.getLogger(f"urllib3.{_logger}").addFilter(_HideSecrets())

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_wechat.client.assembly import Settings, client_from
+from airflow_wechat.client.base_url import DEFAULT_BASE_URL
 from airflow_wechat.client.client import WeChatClient
 from airflow_wechat.client.errors import WeChatError
+from airflow_wechat.client.options import OPTIONS, Options
 from airflow_wechat.client.reports import Report, Row, get_report
-from airflow_wechat.client.tokens import StableToken
-from airflow_wechat.client.transport import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Transport
-from airflow_wechat.provider_info import CONN_FIELDS, CONN_TYPE, HOOK_NAME, UI_FIELD_BEHAVIOUR
+from airflow_wechat.hooks.kept_secrets import KeptRefreshToken, mask_secrets
+from airflow_wechat.provider_info import CONN_TYPE, HOOK_NAME, UI_FIELD_BEHAVIOUR
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
 
 class WeChatHook(BaseHook):
-    """Talks to WeChat with the AppID and AppSecret of a connection.
+    """Talks to WeChat as a connection says.
 
     The connection's login is the AppID, its password the AppSecret, its host the base URL
-    (``https://api.weixin.qq.com`` where empty).
+    (``https://api.weixin.qq.com`` where empty); other ways to a token and to WeChat are options in its Extra,
+    see :data:`airflow_wechat.client.options.OPTIONS`.
 
     :param wechat_conn_id: the Airflow connection
     """
@@ -46,8 +49,8 @@ class WeChatHook(BaseHook):
     def client(self) -> WeChatClient:
         """The client, made once: all calls through this hook share one token and its connections.
 
-        :raises FixCredentialsError: for a connection without AppID or AppSecret
-        :raises ValueError: for a base URL or timeout that is not allowed
+        :raises FixCredentialsError: for a connection without AppID, or without AppSecret where one is needed
+        :raises ValueError: for a base URL or an option that is not allowed
         """
         return client_of(self.get_connection(self.wechat_conn_id))
 
@@ -59,7 +62,7 @@ class WeChatHook(BaseHook):
         return self.client.fetch(get_report(report) if isinstance(report, str) else report, period)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask WeChat for a token, to tell a right from a wrong AppSecret; the Test button calls it.
+        """Ask for a token, and try one that was supplied on WeChat; the Test button calls it.
 
         :return: whether it worked, and what WeChat said
         """
@@ -67,7 +70,7 @@ class WeChatHook(BaseHook):
             self.client.check_credentials()
         except (WeChatError, ValueError) as error:
             return False, str(error)
-        return True, f"WeChat accepts AppID and AppSecret of {self.client.app_id}"
+        return True, f"WeChat accepts what this connection says of {self.client.app_id}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -77,43 +80,37 @@ class WeChatHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's fields that are stored in Extra; read up to Airflow 3.1."""
-        from wtforms import StringField
+        from wtforms import PasswordField, StringField
 
         return {
-            name: StringField(field["label"], description=field["description"])
-            for name, field in CONN_FIELDS.items()
+            name: (PasswordField if option.secret else StringField)(option.label, description=option.help)
+            for name, option in OPTIONS.items()
         }
 
 
-def client_of(connection: Connection) -> WeChatClient:
+def client_of(connection: Connection, **transport_options: Any) -> WeChatClient:
     """Make a client with what a connection says.
 
-    :raises FixCredentialsError: for a connection without AppID or AppSecret
-    :raises ValueError: for a base URL or timeout that is not allowed
+    :param transport_options: as :func:`~airflow_wechat.client.assembly.client_from` takes them
+    :raises FixCredentialsError: for a connection without AppID, or without an AppSecret where one is needed
+    :raises ValueError: for a base URL or an option that is not allowed
     """
-    app_id = connection.login or ""
-    transport = Transport(_base_url(connection), timeout=_timeout(_extra(connection).get("timeout")))
-    return WeChatClient(app_id, transport, StableToken(transport, app_id, connection.password or ""))
+    conn_id, options = connection.conn_id or "", _options_of(connection)
+    mask_secrets(options)
+    kept = KeptRefreshToken(conn_id, options)
+    settings = Settings(
+        app_id=connection.login or "",
+        app_secret=connection.password or "",
+        base_url=_base_url(connection),
+        options=kept.options(),
+        reread=lambda: _options_of(BaseHook.get_connection(conn_id)),
+        keep_refresh_token=kept.keep,
+    )
+    return client_from(settings, **transport_options)
 
 
-# Of the contract, but not served yet: a connection that counts on one must not go another way in silence.
-_NOT_SERVED = (
-    *("token_source", "access_token", "token_url", "token_path", "expires_path"),
-    *("component_appid", "component_access_token", "authorizer_refresh_token"),
-    *("route", "cloud_env", "cloud_function_name"),
-    *("sym_key", "sym_sn", "private_key", "certificate", "certificate_sn"),
-    *("proxy", "ca_bundle"),
-)
-
-
-def _extra(connection: Connection) -> dict[str, Any]:
-    extra: Any = connection.extra_dejson
-    if not isinstance(extra, dict):
-        raise ValueError(f"the connection's Extra is {type(extra).__name__}, expected a JSON object")
-    for name in _NOT_SERVED:
-        if extra.get(name):
-            raise ValueError(f"{name} in the connection's Extra is not supported by this version: remove it")
-    return extra
+def _options_of(connection: Connection) -> Options:
+    return Options.read(connection.extra_dejson)
 
 
 def _base_url(connection: Connection) -> str:
@@ -123,15 +120,3 @@ def _base_url(connection: Connection) -> str:
     scheme, _, rest = host.rpartition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme or 'https'}://{place}:{connection.port}{slash}{path}"
-
-
-def _timeout(value: Any) -> float:
-    if value in (None, ""):
-        return DEFAULT_TIMEOUT
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"timeout={value!r} in the connection's Extra is not allowed: give seconds above 0")
-    return seconds

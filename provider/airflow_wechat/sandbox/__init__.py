@@ -3,7 +3,7 @@
 Run it with ``python -m airflow_wechat.sandbox``, or in Python::
 
     with Sandbox() as sandbox:
-        sandbox.url, sandbox.app, sandbox.connection
+        sandbox.url, sandbox.app, sandbox.connection, sandbox.connection_of(sandbox.app, road="authorizer")
 """
 
 from airflow_wechat.sandbox.server import Sandbox

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_wechat.sandbox.failures import FAILURES
+from airflow_wechat.sandbox.roads import ROADS, road_of
+from airflow_wechat.sandbox.rules import DEFAULT_APP, Rules
 from airflow_wechat.sandbox.server import Sandbox
 from airflow_wechat.sandbox.tokens import App
-from airflow_wechat.sandbox.wechat import DEFAULT_APP, Rules
 
 
 def _app(text: str) -> App:
@@ -32,6 +33,16 @@ def _failure(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not allowed: give KIND:SHARE, as 61503:0.1; the share is a number from 0 to 1"
         ) from None
+
+
+def _roads(text: str) -> tuple[str, ...]:
+    if text == "all":
+        return tuple(ROADS)
+    try:
+        road_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or all") from None
+    return (text,)
 
 
 # Flag, metavar, type, default, help; a repeatable option has no default of its own.
@@ -66,6 +77,17 @@ _REPEATABLE: tuple[tuple[str, str, Any, str], ...] = (
         _failure,
         f"let that part of the report calls fail, as 61504:0.1; KIND is an errcode or {', '.join(FAILURES)}",
     ),
+    (
+        "--road",
+        "ROAD",
+        _roads,
+        f"print the connections that take this road, and switch on what it needs: {', '.join(ROADS)}, or all",
+    ),
+)
+_SWITCHES: tuple[tuple[str, str], ...] = (
+    ("--no-stay-time-uv", "leave stay_time_uv out, as WeChat's samples do"),
+    ("--cloud-run", "take calls of reports without a token, as from inside WeChat Cloud Run"),
+    ("--sealed", "want the calls of reports encrypted and signed"),
 )
 
 
@@ -83,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         parser.exit(1, f"cannot listen on {options['host']}:{options['port']}: {error.strerror}\n")
     end = _end_signal()
-    print(greeting(sandbox), flush=True)
+    print(greeting(sandbox, _asked_roads(options)), flush=True)
     end.wait()
     sandbox.stop()
     return 0
@@ -114,38 +136,60 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             flag, metavar=metavar, type=kind, action="append", default=[], help=f"{text}; repeatable"
         )
-    parser.add_argument(
-        "--no-stay-time-uv", action="store_true", help="leave stay_time_uv out, as WeChat's samples do"
-    )
+    for flag, text in _SWITCHES:
+        parser.add_argument(flag, action="store_true", help=text)
     return parser
 
 
 def _sandbox(options: dict[str, Any]) -> Sandbox:
-    own = {"app", "allow_ip", "fail", "no_stay_time_uv"}
+    own = {"app", "allow_ip", "fail", "no_stay_time_uv", "road"}
+    needed = dict(rule for road in _asked_roads(options) if (rule := ROADS[road].rule))
     return Sandbox(
         apps=tuple(options["app"]) or (DEFAULT_APP,),
         allow_list=tuple(options["allow_ip"]),
         failures=dict(options["fail"]),
         stay_time_uv=not options["no_stay_time_uv"],
-        **{name: value for name, value in options.items() if name not in own},
+        **{name: value or needed.get(name, value) for name, value in options.items() if name not in own},
     )
 
 
-def greeting(sandbox: Sandbox) -> str:
-    """Return what to tell a person: the address, the apps and their connections, to be pasted."""
+def _asked_roads(options: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(road for roads in options["road"] for road in roads))
+
+
+def greeting(sandbox: Sandbox, roads: Sequence[str] = ()) -> str:
+    """Return what to tell a person: the address, the apps and their connections, to be pasted.
+
+    :param roads: the roads that the connections take; without any, the usual one
+    """
     lines = [f"WeChat sandbox on {sandbox.url} (Ctrl-C ends it)"]
     for app in sandbox.apps:
-        name = "wechat_default" if app == sandbox.app else f"wechat_{app.app_id}"
-        connection = shlex.quote(json.dumps(sandbox.connection_of(app)))
-        lines += [
-            "",
-            f"AppID      {app.app_id}",
-            f"AppSecret  {app.secret}",
-            "Connection for Airflow, either of the two:",
-            f"  export AIRFLOW_CONN_{name.upper()}={connection}",
-            f"  airflow connections add {name} --conn-json {connection}",
-        ]
+        if not roads:
+            lines += _told(sandbox, app, "stable")
+        for name in roads:
+            if ROADS[name].leads_to(sandbox, app):
+                lines += _told(sandbox, app, name, f"Road       {name}: {ROADS[name].description}")
     return "\n".join(lines)
+
+
+def _told(sandbox: Sandbox, app: App, road: str, *notes: str) -> list[str]:
+    connection = sandbox.connection_of(app, road)
+    name, quoted = _connection_id(sandbox, app, road), shlex.quote(json.dumps(connection))
+    return [
+        "",
+        f"AppID      {app.app_id}",
+        *([f"AppSecret  {app.secret}"] if "password" in connection else []),
+        *notes,
+        "Connection for Airflow, either of the two:",
+        f"  export AIRFLOW_CONN_{name.upper()}={quoted}",
+        f"  airflow connections add {name} --conn-json {quoted}",
+    ]
+
+
+def _connection_id(sandbox: Sandbox, app: App, road: str) -> str:
+    if app == sandbox.app:
+        return "wechat_default" if road == "stable" else f"wechat_{road}"
+    return f"wechat_{app.app_id}" if road == "stable" else f"wechat_{app.app_id}_{road}"
 
 
 def _end_signal() -> threading.Event:

@@ -6,7 +6,13 @@
                                           text a body as it is, a number an HTTP status, null no answer
 ``POST /_sandbox/clock``                  ``{"now": "2026-11-23T10:00:00+08:00"}``: the clock runs on from
                                           there; null for the real time
-``POST /_sandbox/end_tokens``             every token ends at once
+``POST /_sandbox/end_tokens``             every app's token ends at once
+``POST /_sandbox/change``                 ``{"what": "certificate", "app": APPID}``: something of
+                                          :data:`~airflow_wechat.sandbox.changes.CHANGES` changes; the first
+                                          app's where none is named
+``POST /_sandbox/permission``             ``{"of": "reports", "granted": false}``: a permission of
+                                          :data:`~airflow_wechat.sandbox.permissions.PERMISSIONS` is taken
+                                          away, or given back
 ========================================  ==========================================================
 """
 
@@ -18,11 +24,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_wechat.sandbox.failures import Reply, json_reply
+from airflow_wechat.sandbox.replies import Reply, json_reply
 
 if TYPE_CHECKING:
-    from airflow_wechat.sandbox.server import Clock, Sandbox, Scripted
-    from airflow_wechat.sandbox.wechat import Call
+    from airflow_wechat.sandbox.calls import Call
+    from airflow_wechat.sandbox.journal import Scripted
+    from airflow_wechat.sandbox.server import Clock, Sandbox
 
 PREFIX = "/_sandbox/"
 
@@ -35,7 +42,7 @@ def reply(sandbox: Sandbox, call: Call) -> Reply:
         return json_reply({"error": f"no {call.method} {call.path}: allowed are {allowed}"}, 404)
     try:
         return json_reply(do(sandbox, json.loads(call.body or b"null")))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         return json_reply({"error": f"{type(error).__name__}: {error}"}, 400)
 
 
@@ -64,11 +71,24 @@ def _end_tokens(sandbox: Sandbox, _: Any) -> Any:
     return {}
 
 
+def _change(sandbox: Sandbox, asked: Any) -> Any:
+    app_id = asked.get("app", sandbox.app.app_id)
+    sandbox.change(asked["what"], {app.app_id: app for app in sandbox.apps}[app_id])
+    return {}
+
+
+def _permission(sandbox: Sandbox, asked: Any) -> Any:
+    (sandbox.grant if asked["granted"] else sandbox.revoke)(asked["of"])
+    return {}
+
+
 _CONTROLS: dict[tuple[str, str], Callable[[Sandbox, Any], Any]] = {
     ("GET", f"{PREFIX}requests"): _requests,
     ("POST", f"{PREFIX}answer_next"): _answer_next,
     ("POST", f"{PREFIX}clock"): _set_clock,
     ("POST", f"{PREFIX}end_tokens"): _end_tokens,
+    ("POST", f"{PREFIX}change"): _change,
+    ("POST", f"{PREFIX}permission"): _permission,
 }
 
 

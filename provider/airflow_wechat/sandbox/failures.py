@@ -2,73 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
+from airflow_wechat.sandbox.calls import Fields
+from airflow_wechat.sandbox.publishing import REPORT_PATHS
 from airflow_wechat.sandbox.refusals import Refusal
-from airflow_wechat.sandbox.wechat import REPORT_PATHS, Answer
-
-JSON_TYPE = "application/json; encoding=utf-8"
-HTML_TYPE = "text/html"
+from airflow_wechat.sandbox.replies import HTML_TYPE, Reply, Said, json_reply, raw_reply, status_reply
+from airflow_wechat.sandbox.wechat import INVOKE_PATH
 
 _PAGE = b"<html><head><title>Gateway</title></head><body><h1>Please sign in to the network</h1></body></html>"
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What goes over the wire, and what the journal says of it: the errcode, else the HTTP status.
+FAILING_PATHS = REPORT_PATHS | {INVOKE_PATH}
 
-    A reply that is ``None`` is none at all: the connection is closed without a word.
-    """
-
-    body: bytes
-    answered: int
-    status: int = 200
-    content_type: str = JSON_TYPE
+Failure = Callable[[Fields], Fields | Reply | None]
+"""From the answer WeChat would give to what comes instead: another answer, or something that is none."""
 
 
-def json_reply(answer: Any, status: int = 200) -> Reply:
-    """Make the reply of a JSON value."""
-    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(body, answer.get("errcode", 0) if isinstance(answer, dict) else 0, status)
-
-
-def raw_reply(body: bytes) -> Reply:
-    """Make the reply of a body that may be anything."""
-    return Reply(body, 200)
-
-
-def status_reply(status: int) -> Reply:
-    """Make the reply of a server, or of a proxy before it, that is in trouble."""
-    return Reply(f"<html><h1>{status}</h1></html>".encode(), status, status, HTML_TYPE)
-
-
-Failure = Callable[[Answer], Reply | None]
-"""From the answer WeChat would give to the reply that comes instead."""
-
-
-def _cut(answer: Answer) -> Reply:
+def _cut(answer: Fields) -> Reply:
     body = json_reply(answer).body
     return raw_reply(body[: len(body) // 2])
 
 
-def _rows(change: Callable[[list[Answer]], list[Answer]], answer: Answer) -> Reply:
+def _rows(change: Callable[[list[Fields]], list[Fields]], answer: Fields) -> Fields:
     if "list" not in answer:
-        return json_reply(answer)  # a refusal has no rows to change
-    return json_reply({"list": change(answer["list"])})
+        return answer  # a refusal has no rows to change
+    return {"list": change(answer["list"])}
 
 
-def _as_text(row: Answer) -> Answer:
+def _as_text(row: Fields) -> Fields:
     return {name: str(value) for name, value in row.items()}
 
 
-def _a_year_before(row: Answer) -> Answer:
+def _a_year_before(row: Fields) -> Fields:
     ref_date = re.sub(r"\d{4}(?=\d)", lambda year: str(int(year[0]) - 1), row["ref_date"])
     return {**row, "ref_date": ref_date}
 
@@ -103,14 +73,11 @@ class Failures:
         self._shares = dict(shares)
         self._random = random.Random(seed)
 
-    def reply(self, path: str, answer: Answer, now: datetime) -> Reply | None:
-        """Return the reply to a call that WeChat would answer so."""
-        kind = self._draw() if self._shares and path in REPORT_PATHS else None
-        if kind is None:
-            return json_reply(answer)
-        if kind in FAILURES:
-            return FAILURES[kind](answer)
-        return json_reply(Refusal(int(kind)).answer(now))
+    def reply(self, path: str, said: Said, now: datetime) -> Reply | None:
+        """Return the reply to a call to which WeChat would say so."""
+        kind = self._draw() if self._shares and path in FAILING_PATHS else None
+        comes = said.answer if kind is None else _instead(kind, said.answer, now)
+        return said.dress(comes) if isinstance(comes, dict) else comes
 
     def _draw(self) -> str | None:
         drawn = self._random.random()
@@ -119,6 +86,10 @@ class Failures:
             if drawn < 0:
                 return kind
         return None
+
+
+def _instead(kind: str, answer: Fields, now: datetime) -> Fields | Reply | None:
+    return FAILURES[kind](answer) if kind in FAILURES else Refusal(int(kind)).answer(now)
 
 
 def _check(kind: str, share: float) -> None:

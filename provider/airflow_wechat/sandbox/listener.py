@@ -7,13 +7,15 @@ import socket
 import socketserver
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_wechat.sandbox.failures import Reply, status_reply
-from airflow_wechat.sandbox.wechat import Call
+from airflow_wechat.sandbox.calls import Call
+from airflow_wechat.sandbox.replies import Reply, status_reply
 
 _MAX_BODY = 1024 * 1024
 
@@ -24,6 +26,7 @@ class Listener(socketserver.ThreadingTCPServer):
     """Accepts connections and has every call answered.
 
     :param address: host and port; port 0 means any that is free
+    :param clock: what answers are dated by, so that callers can see how far their own clocks are off
     """
 
     allow_reuse_address = True
@@ -31,9 +34,10 @@ class Listener(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], answerer: Answerer) -> None:
+    def __init__(self, address: tuple[str, int], answerer: Answerer, clock: Callable[[], datetime]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.answerer = answerer
+        self.clock = clock
         self._open: set[socket.socket] = set()
         super().__init__(address, Handler)
 
@@ -75,7 +79,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
-        reply = self.server.answerer(Call(self.command, url.path, query, body, self.client_address[0]))
+        headers = dict(self.headers.items())
+        call = Call(self.command, url.path, query, body, self.client_address[0], headers)
+        reply = self.server.answerer(call)
         if reply is None:
             self.close_connection = True
         else:
@@ -99,14 +105,17 @@ class Handler(BaseHTTPRequestHandler):
         self._write(status_reply(code))
 
     def _write(self, reply: Reply) -> None:
+        headers = {
+            "Date": format_datetime(self.server.clock().astimezone(UTC), usegmt=True),
+            "Content-Type": reply.content_type,
+            "Content-Length": len(reply.body),
+            "Connection": "close" if self.close_connection else "keep-alive",
+            **reply.headers,
+        }
+        lines = [f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
         # One write: headers and body in two would meet the 40 ms of Nagle's algorithm and delayed ACKs.
-        self.wfile.write(
-            f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, '')}\r\n"
-            f"Content-Type: {reply.content_type}\r\n"
-            f"Content-Length: {len(reply.body)}\r\n"
-            f"Connection: {'close' if self.close_connection else 'keep-alive'}\r\n\r\n".encode()
-            + reply.body
-        )
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode() + reply.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Say nothing: the journal has it."""

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import threading
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from airflow_wechat.client.transport import is_loopback
-from airflow_wechat.sandbox import control
-from airflow_wechat.sandbox.failures import Failures, Reply, json_reply, raw_reply, status_reply
+from airflow_wechat.client.base_url import is_loopback
+from airflow_wechat.sandbox import changes, control, roads
+from airflow_wechat.sandbox.calls import Call, Fields, object_in
+from airflow_wechat.sandbox.component import Component
+from airflow_wechat.sandbox.failures import Failures
+from airflow_wechat.sandbox.journal import Journal, Request, Script, Scripted, reply_of
 from airflow_wechat.sandbox.listener import Listener
+from airflow_wechat.sandbox.replies import Reply
+from airflow_wechat.sandbox.rules import Rules
+from airflow_wechat.sandbox.token_server import TokenServer
 from airflow_wechat.sandbox.tokens import App
-from airflow_wechat.sandbox.wechat import Call, Rules, WeChat
+from airflow_wechat.sandbox.wechat import WeChat
 
-_REMEMBERED_REQUESTS = 100_000
+if TYPE_CHECKING:
+    from airflow_wechat.sandbox.sealed import SealedSide
 
 Clock = Callable[[], datetime]
-Scripted = dict[str, Any] | list[Any] | bytes | int | type[ConnectionError]
-"""JSON, a raw body, an HTTP status, or a connection closed without an answer."""
 
 
 def utc_now() -> datetime:
@@ -31,32 +32,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Request:
-    """A call that came in.
-
-    :param body: the JSON object in it; ``None`` where there was none
-    :param answered: the errcode (0 for success), the HTTP status where the answer was no JSON, ``None`` where
-        the connection was closed without one
-    """
-
-    path: str
-    query: dict[str, str]
-    body: dict[str, Any] | None
-    answered: int | None
-
-
 class Sandbox:
     """A WeChat server of your own on this machine; a context manager that starts and stops it.
 
-    :param clock: the present moment, with a time zone; tokens and publishing follow it
+    :param clock: the present moment, with a time zone; tokens, publishing and answers' dates follow it
     :param host: a loopback address or name
     :param port: 0 means any that is free
     :param latency: seconds before each answer
     :param failures: the part of the report calls that fail, by kind (see
         :data:`~airflow_wechat.sandbox.failures.FAILURES`)
     :param seed: makes the same calls fail again
-    :param rules: the fields of :class:`~airflow_wechat.sandbox.wechat.Rules`
+    :param rules: the fields of :class:`~airflow_wechat.sandbox.rules.Rules`
     :raises ValueError: for a value that is not allowed
     """
 
@@ -79,14 +65,14 @@ class Sandbox:
             if not holds:
                 raise ValueError(f"{name}={value!r} is not allowed: give {allowed}")
         self.clock = clock
+        self.rules = Rules(**rules)
+        self.wechat: WeChat = WeChat(self.rules)
+        self.token_server = TokenServer(self.wechat, (app.app_id for app in self.apps))
         self._address = (host, port)
         self._latency = latency
-        self._rules = Rules(**rules)
-        self._wechat = WeChat(self._rules)
         self._failures = Failures(failures or {}, seed)
-        self._scripts: defaultdict[str, deque[Scripted]] = defaultdict(deque)
-        self._journal: deque[Request] = deque(maxlen=_REMEMBERED_REQUESTS)
-        self._lock = threading.Lock()
+        self._script = Script()
+        self._journal = Journal()
         self._listener: Listener | None = None
 
     @property
@@ -103,12 +89,12 @@ class Sandbox:
     @property
     def apps(self) -> tuple[App, ...]:
         """The Mini Programs the server knows."""
-        return self._rules.apps
+        return self.rules.apps
 
     @property
     def app(self) -> App:
         """The first of them."""
-        return self._rules.apps[0]
+        return self.rules.apps[0]
 
     @property
     def url(self) -> str:
@@ -123,34 +109,71 @@ class Sandbox:
         """The Airflow connection to the first app, as Airflow takes it in JSON."""
         return self.connection_of(self.app)
 
-    def connection_of(self, app: App) -> dict[str, str]:
-        """Return the Airflow connection to an app, as Airflow takes it in JSON."""
-        return {"conn_type": "wechat", "login": app.app_id, "password": app.secret, "host": self.url}
+    def connection_of(self, app: App, road: str = "stable") -> dict[str, str]:
+        """Return the Airflow connection to an app, as Airflow takes it in JSON.
+
+        :param road: the way it takes, of :data:`~airflow_wechat.sandbox.roads.ROADS`
+        :raises ValueError: for a road that there is not, or that does not lead to the app
+        """
+        return roads.connection_of(self, app, road)
+
+    @property
+    def component(self) -> Component:
+        """The third-party platform that the apps have authorised: its AppID and its tokens."""
+        return self.wechat.component
+
+    @property
+    def cloudbase_access_token(self) -> str:
+        """The token that lies in a file in the first app's Cloud Run container."""
+        return self.wechat.cloud_run.access_token
+
+    def stable_token(self, app: App) -> str:
+        """Return the app's stable token, as another service has it."""
+        return self.wechat.stable_token(app.app_id, self._now()).value
+
+    def sealed_side(self, app: App) -> SealedSide:
+        """Return WeChat's side of the app's sealed calls; its ``extra`` is for the connection."""
+        return self.wechat.security.side(app.app_id)
 
     @property
     def requests(self) -> list[Request]:
         """The calls that came in, the latest 100,000 in their order; a copy."""
-        with self._lock:
-            return list(self._journal)
+        return self._journal.copy()
 
     def answer_next(self, path: str, *answers: Scripted) -> None:
-        """Answer the next calls of a path so, one after the other, whatever they ask.
+        """Answer the next calls of a path so, one after the other, whatever they ask, and as it is: unsealed.
 
-        :raises TypeError: for an answer that is none of :data:`Scripted`
+        :raises TypeError: for an answer that is none of :data:`~airflow_wechat.sandbox.journal.Scripted`
         """
-        for answer in answers:
-            _check_scripted(answer)
-        with self._lock:
-            self._scripts[path].extend(answers)
+        self._script.add(path, *answers)
 
     def end_tokens(self) -> None:
-        """End every token at once, as another service with the same AppSecret would."""
-        self._wechat.end_tokens()
+        """End every app's token at once, as another service with the same AppSecret would."""
+        self.wechat.end_tokens()
+
+    def change(self, what: str, app: App | None = None) -> None:
+        """Change something of :data:`~airflow_wechat.sandbox.changes.CHANGES` at WeChat.
+
+        :param app: whose; by default the first one's
+        :raises ValueError: for something that is not there
+        """
+        changes.make(what, self, app or self.app)
+
+    def revoke(self, permission: str) -> None:
+        """Take a permission of :data:`~airflow_wechat.sandbox.permissions.PERMISSIONS` away.
+
+        :raises ValueError: for one that is not there
+        """
+        self.wechat.permissions.revoke(permission)
+
+    def grant(self, permission: str) -> None:
+        """Give a permission back; see :meth:`revoke`."""
+        self.wechat.permissions.grant(permission)
 
     def start(self) -> Self:
         """Listen, and answer in threads of its own; after :meth:`stop` again on the same port."""
         if self._listener is None:
-            self._listener = Listener(self._address, self.reply)
+            self._listener = Listener(self._address, self.reply, self._now)
             self._address = (self._address[0], self._listener.server_address[1])
             threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -169,48 +192,22 @@ class Sandbox:
 
     def reply(self, call: Call) -> Reply | None:
         """Return the reply to a call; ``None`` where the connection is to be closed without one."""
-        if call.path.startswith(control.PREFIX):
+        if call.path.startswith(control.PREFIX) and not self.token_server.has(call.path):
             return control.reply(self, call)
         if self._latency:
             time.sleep(self._latency)
-        scripted = self._next_scripted(call.path)
-        reply = self._usual_reply(call) if scripted is None else _reply_of(scripted)
+        scripted = self._script.next(call.path)
+        reply, heard = self._usual(call) if scripted is None else (reply_of(scripted), None)
+        body = object_in(call.body) if heard is None else heard
         answered = None if reply is None else reply.answered
-        request = Request(call.path, dict(call.query), _object_in(call.body), answered)
-        with self._lock:
-            self._journal.append(request)
+        self._journal.add(Request(call.path, dict(call.query), body, answered))
         return reply
 
-    def _usual_reply(self, call: Call) -> Reply | None:
-        now = self._clock()
-        return self._failures.reply(call.path, self._wechat.answer(call, now), now)
+    def _now(self) -> datetime:
+        return self._clock()
 
-    def _next_scripted(self, path: str) -> Scripted | None:
-        with self._lock:
-            waiting = self._scripts.get(path)
-            return waiting.popleft() if waiting else None
-
-
-def _check_scripted(answer: object) -> None:
-    if isinstance(answer, type) and issubclass(answer, ConnectionError):
-        return
-    if not isinstance(answer, dict | list | bytes | int):
-        raise TypeError(
-            f"answer {answer!r} is not allowed: give a dict or list (JSON), bytes (the body as it is), "
-            f"an int (HTTP status) or ConnectionError (no answer)"
-        )
-
-
-def _reply_of(scripted: Scripted) -> Reply | None:
-    if isinstance(scripted, type):
-        return None
-    if isinstance(scripted, bytes):
-        return raw_reply(scripted)
-    return status_reply(scripted) if isinstance(scripted, int) else json_reply(scripted)
-
-
-def _object_in(body: bytes) -> dict[str, Any] | None:
-    with contextlib.suppress(ValueError, RecursionError):
-        found = json.loads(body)
-        return found if isinstance(found, dict) else None
-    return None
+    def _usual(self, call: Call) -> tuple[Reply | None, Fields | None]:
+        """Return what a call gets that nobody has scripted, and what it said where it was sealed."""
+        now = self._now()
+        said = (self.token_server if self.token_server.has(call.path) else self.wechat).say(call, now)
+        return self._failures.reply(call.path, said, now), said.heard

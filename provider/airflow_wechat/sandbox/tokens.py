@@ -27,10 +27,11 @@ class App:
 
 
 class Flow(Enum):
-    """The two ways to a token; neither touches the tokens of the other."""
+    """The ways to a token; none touches the tokens of the others."""
 
     STABLE = "stable"
     CLASSIC = "classic"
+    AUTHORIZER = "authorizer"
 
 
 @dataclass
@@ -93,13 +94,20 @@ class TokenBook:
 
     def classic(self, app_id: str, now: datetime) -> Token:
         """Return a token nobody else got; the former lives for 5 more minutes at most."""
-        if former := self._latest.get((app_id, Flow.CLASSIC)):
+        return self._replace(app_id, Flow.CLASSIC, now)
+
+    def authorizer(self, app_id: str, now: datetime) -> Token:
+        """Return a token for a third-party platform; that the former ends as a classic one is our guess."""
+        return self._replace(app_id, Flow.AUTHORIZER, now)
+
+    def _replace(self, app_id: str, flow: Flow, now: datetime) -> Token:
+        if former := self._latest.get((app_id, flow)):
             former.ends_at = min(former.ends_at, now + self._overlap)
             former.replaced = True
-        return self._make(app_id, Flow.CLASSIC, now)
+        return self._make(app_id, flow, now)
 
     def _make(self, app_id: str, flow: Flow, now: datetime) -> Token:
-        token = Token(secrets.token_urlsafe(96), app_id, flow, now, now + self._life)
+        token = Token(new_token(), app_id, flow, now, now + self._life)
         self._known[token.value] = self._latest[app_id, flow] = token
         if len(self._known) > _REMEMBERED:
             self._forget_one()
@@ -111,8 +119,8 @@ class TokenBook:
                 del self._known[token.value]
                 return
 
-    def app_of(self, value: str, now: datetime) -> str:
-        """Return the AppID a token speaks for.
+    def known(self, value: str, now: datetime) -> Token:
+        """Return a token that is good.
 
         :raises Refusal: for a token that is unknown, no longer the latest, or expired
         """
@@ -121,12 +129,17 @@ class TokenBook:
             raise Refusal(40001)
         if now >= token.ends_at:
             raise Refusal(40001 if token.replaced else 42001)
-        return token.app_id
+        return token
 
     def end_all(self) -> None:
         """End every token at once."""
         self._known.clear()
         self._latest.clear()
+
+
+def new_token() -> str:
+    """Return an access token that nobody had before."""
+    return secrets.token_urlsafe(96)
 
 
 def _same_day(one: datetime, other: datetime) -> bool:

@@ -1,0 +1,173 @@
+"""A client made of what a connection says."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_wechat.client.base_url import DEFAULT_BASE_URL
+from airflow_wechat.client.client import WeChatClient
+from airflow_wechat.client.errors import FixCredentialsError
+from airflow_wechat.client.options import SEALING, Options
+from airflow_wechat.client.routes import Route, by_cloud_function, by_https
+from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.token_sources.authorizer import AuthorizerToken
+from airflow_wechat.client.token_sources.classic import ClassicToken
+from airflow_wechat.client.token_sources.cloud_run import CloudRunToken
+from airflow_wechat.client.token_sources.stable import StableToken
+from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer
+from airflow_wechat.client.tokens import TokenSource
+from airflow_wechat.client.transport import Network, Transport
+
+if TYPE_CHECKING:
+    from airflow_wechat.client.sealing import Sealer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a connection says.
+
+    :param app_id: the Mini Program's AppID
+    :param app_secret: its AppSecret; empty where the token source needs none
+    :param base_url: where WeChat is
+    :param options: the fields of Extra
+    :param reread: reads the options again, for a supplied token that has been replaced
+    :param keep_refresh_token: takes a changed refresh token to where it is found next time
+    """
+
+    app_id: str
+    app_secret: str = field(default="", repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    options: Options = field(default_factory=Options)
+    reread: Callable[[], Options] | None = None
+    keep_refresh_token: Callable[[Secret], None] = lambda _: None
+
+    def secret(self, name: str) -> Secret:
+        """Return a secret option."""
+        return Secret(self.options[name])
+
+
+def client_from(settings: Settings, *, renews: bool = True, **transport_options: Any) -> WeChatClient:
+    """Make a client; nothing is asked yet.
+
+    :param renews: whether the client renews a stale token
+    :param transport_options: further arguments of
+        :class:`~airflow_wechat.client.transport.Transport`: ``tries``, ``waits``
+    :raises FixCredentialsError: where AppID or AppSecret are missing
+    :raises ValueError: for a base URL, key, proxy or file that is not allowed, by the field's name
+    """
+    source = settings.options["token_source"]
+    _require(settings.app_id, "AppID (login)")
+    if source in ("stable", "classic"):
+        _require(settings.app_secret, "AppSecret (password)")
+    network = _network(settings.options)
+    transport = Transport(
+        settings.base_url, network, tokenless=source == "none", sealer=_sealer(settings), **transport_options
+    )
+    tokens = _SOURCES[source](settings, transport, network)
+    return WeChatClient(settings.app_id, transport, tokens, _route(settings.options), renews=renews)
+
+
+def _require(value: str, name: str) -> None:
+    if not value.strip():
+        raise FixCredentialsError(f"the connection has no {name}")
+
+
+def _network(options: Options) -> Network:
+    proxy = Secret(options["proxy"]) or None
+    if proxy:
+        _check_proxy(proxy)
+    ca_bundle = options["ca_bundle"] or None
+    if ca_bundle:
+        _check_ca_bundle(ca_bundle)
+    return Network(float(options["timeout"]), proxy, ca_bundle)
+
+
+def _check_proxy(proxy: str) -> None:
+    try:
+        parts = urlsplit(proxy)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port is not None
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError("proxy in the connection's Extra is not allowed: give http://HOST:PORT")
+
+
+def _check_ca_bundle(file: str) -> None:
+    problem = None
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError among them
+        problem = (
+            os.strerror(error.errno)
+            if not isinstance(error, ssl.SSLError) and error.errno
+            else "no certificates"
+        )
+    if problem:
+        raise ValueError(
+            f"ca_bundle={file!r} in the connection's Extra cannot be used ({problem}): give a file of "
+            f"certificates, PEM, that every worker can read"
+        )
+
+
+def _sealer(settings: Settings) -> Sealer | None:
+    if SEALING[0] not in settings.options:
+        return None
+    from airflow_wechat.client.sealing import Sealer
+    from airflow_wechat.client.sealing_keys import SealingKeys
+
+    return Sealer(settings.app_id, SealingKeys.read(*(settings.options[name] for name in SEALING)))
+
+
+def _route(options: Options) -> Route:
+    if options["route"] == "https":
+        return by_https
+    return by_cloud_function(options["cloud_env"], options["cloud_function_name"])
+
+
+def _stable(settings: Settings, transport: Transport, _: Network) -> TokenSource:
+    return StableToken(transport, settings.app_id, settings.app_secret)
+
+
+def _classic(settings: Settings, transport: Transport, _: Network) -> TokenSource:
+    return ClassicToken(transport, settings.app_id, settings.app_secret)
+
+
+def _supplied(settings: Settings, _: Transport, network: Network) -> TokenSource:
+    return _given_or_served("access_token", settings, network)
+
+
+def _authorizer(settings: Settings, transport: Transport, network: Network) -> TokenSource:
+    return AuthorizerToken(
+        transport,
+        settings.app_id,
+        settings.options["component_appid"],
+        _given_or_served("component_access_token", settings, network),
+        settings.secret("authorizer_refresh_token"),
+        settings.keep_refresh_token,
+    )
+
+
+def _given_or_served(name: str, settings: Settings, network: Network) -> TokenSource:
+    options = settings.options
+    if "token_url" in options:
+        return TokenServer(options["token_url"], options["token_path"], options["expires_path"], network)
+    reread = settings.reread
+    return GivenToken(settings.secret(name), name, reread and (lambda: Secret(reread()[name])))
+
+
+def _none(_: Settings, transport: Transport, __: Network) -> TokenSource:
+    return CloudRunToken(transport.base_url)
+
+
+_SOURCES: dict[str, Callable[[Settings, Transport, Network], TokenSource]] = {
+    "stable": _stable,
+    "classic": _classic,
+    "supplied": _supplied,
+    "authorizer": _authorizer,
+    "none": _none,
+}

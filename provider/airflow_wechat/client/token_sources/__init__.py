@@ -1,0 +1,1 @@
+"""Where an access token may come from: one module each."""

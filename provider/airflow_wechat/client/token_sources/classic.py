@@ -1,0 +1,151 @@
+"""The classic ``/cgi-bin/token``: each call makes a new token and ends the former one.
+
+So the workers of one machine share theirs, in a file that only their user can read, and take turns at a lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from airflow_wechat.client.answers import checked
+from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, issued_by
+from airflow_wechat.client.transport import Transport
+
+CLASSIC_TOKEN_PATH = "/cgi-bin/token"  # noqa: S105
+
+_LEAST_LIFE = 60.0  # a token that ends sooner is not worth taking from the file
+_OWNER_ONLY = 0o600
+
+_log = logging.getLogger(__name__)
+
+
+class ClassicToken(HeldToken):
+    """Tokens of ``/cgi-bin/token``; the one that the machine's other workers use, where it is good.
+
+    A new token leaves the former one at most five minutes, for this machine and for every other service that
+    uses the same AppSecret: a warning says so whenever one is made.
+    See https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getAccessToken.html
+
+    :param shared: the file that the machine's workers share
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        app_id: str,
+        app_secret: str,
+        shared: SharedToken | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        super().__init__(clock)
+        self._transport = transport
+        self._app_id = app_id
+        self._app_secret = Secret(app_secret)
+        self._shared = shared or SharedToken.of(transport.base_url, app_id, app_secret)
+
+    def _issue(self, stale: Secret | None) -> Issued:
+        with self._shared.locked():
+            shared = self._shared.read()
+            if shared and shared.value != stale:
+                return shared
+            issued = self._ask()
+            self._shared.write(issued)
+        return issued
+
+    def _ask(self) -> Issued:
+        answer = self._transport.get(
+            CLASSIC_TOKEN_PATH,
+            {"grant_type": "client_credential", "appid": self._app_id, "secret": self._app_secret},
+            read=partial(checked, path=CLASSIC_TOKEN_PATH, token_endpoint=True),
+        )
+        _log.warning(
+            "Made a new access token of %s by %s: within five minutes WeChat ends the former one, also where "
+            "another machine or service uses it. token_source=stable does not",
+            self._app_id,
+            CLASSIC_TOKEN_PATH,
+        )
+        return issued_by(answer, CLASSIC_TOKEN_PATH)
+
+
+class SharedToken:
+    """A token in a file of mode 0600, and the lock at which those take turns who read or write it.
+
+    The lock is the kernel's, so that a process that is killed leaves none behind.
+
+    :param file: where it is; its folder must be there
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @classmethod
+    def of(cls, base_url: str, app_id: str, app_secret: str) -> SharedToken:
+        """Return the token that all of this user's processes on this machine share for an app.
+
+        The file's name depends on the AppSecret, so that only who has it finds the token.
+        """
+        name = hmac.new(app_secret.encode(), f"{base_url} {app_id}".encode(), hashlib.sha256).hexdigest()
+        return cls(_own_folder() / name)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock for the length of a block; waits for whoever holds it."""
+        lock = os.open(
+            self._file.with_suffix(".lock"),
+            os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC,
+            _OWNER_ONLY,
+        )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def read(self) -> Issued | None:
+        """Return the token with what is left of its life; ``None`` where there is none that is good."""
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            kept = json.loads(self._file.read_text())
+            left = kept["ends_at"] - time.time()
+            if _LEAST_LIFE < left < LONGEST_LIFE and time.time() >= kept["made_at"]:
+                return Issued(Secret(kept["access_token"]), left)
+        return None
+
+    def write(self, issued: Issued) -> None:
+        """Keep a token; a process that is killed meanwhile leaves the former one."""
+        now = time.time()
+        kept = {"access_token": issued.value, "made_at": now, "ends_at": now + issued.lifetime}
+        aside = self._file.with_suffix(".new")
+        with suppress(FileNotFoundError):
+            aside.unlink()
+        with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY), "w") as file:
+            json.dump(kept, file)
+        aside.replace(self._file)
+
+
+def _own_folder() -> Path:
+    """Return a folder of this user's that nobody else can read.
+
+    :raises ValueError: where somebody else has made one of that name
+    """
+    folder = Path(tempfile.gettempdir()) / f"airflow-wechat-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise ValueError(
+            f"{folder} is not a folder of this user's own with mode 0700, so token_source=classic keeps no "
+            f"token there: remove it"
+        )
+    return folder

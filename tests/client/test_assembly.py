@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from airflow_wechat.client.assembly import Settings, client_from
+from airflow_wechat.client.client import WeChatClient
+from airflow_wechat.client.errors import FixCredentialsError
+from airflow_wechat.client.options import Options
+from airflow_wechat.client.token_sources.authorizer import AuthorizerToken
+from airflow_wechat.client.token_sources.classic import ClassicToken
+from airflow_wechat.client.token_sources.cloud_run import CloudRunToken
+from airflow_wechat.client.token_sources.stable import StableToken
+from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer
+
+
+def made_of(*, app_id: str = "wx1", app_secret: str = "", base_url: str = "", **extra: Any) -> WeChatClient:
+    options = Options.read(extra)
+    url = base_url or "https://api.weixin.qq.com"
+    return client_from(Settings(app_id, app_secret, url, options))
+
+
+AUTHORIZER = {
+    "token_source": "authorizer",
+    "component_appid": "wxplatform",
+    "authorizer_refresh_token": "the-refresh-token",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "extra"),
+    [
+        (StableToken, {}),
+        (ClassicToken, {"token_source": "classic"}),
+        (GivenToken, {"token_source": "supplied", "access_token": "t"}),
+        (TokenServer, {"token_source": "supplied", "token_url": "https://tokens.example/t"}),
+        (AuthorizerToken, AUTHORIZER | {"component_access_token": "c"}),
+        (AuthorizerToken, AUTHORIZER | {"token_url": "https://tokens.example/t"}),
+        (CloudRunToken, {"token_source": "none"}),
+    ],
+)
+def test_each_token_source_has_its_class(
+    kind: type, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    assert type(made_of(app_secret="s", **extra)._tokens) is kind
+
+
+@pytest.mark.parametrize("source", ["stable", "classic"])
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_source_that_needs_the_secret_asks_for_it(source: str, blank: str) -> None:
+    with pytest.raises(FixCredentialsError, match=r"no AppSecret \(password\)"):
+        made_of(app_secret=blank, token_source=source)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"token_source": "supplied", "access_token": "t"},
+        AUTHORIZER | {"component_access_token": "c"},
+        {"token_source": "none"},
+    ],
+)
+def test_every_source_asks_for_an_app_id(extra: dict[str, Any]) -> None:
+    with pytest.raises(FixCredentialsError, match=r"no AppID \(login\)"):
+        made_of(app_id=" ", app_secret="s", **extra)
+
+
+@pytest.mark.parametrize("host", ["api", "api2", "sh.api", "sz.api", "hk.api"])
+def test_plain_http_to_wechat_is_for_those_who_send_no_secret(host: str) -> None:
+    made_of(base_url=f"http://{host}.weixin.qq.com", token_source="none")
+
+    for extra in ({}, {"token_source": "supplied", "access_token": "t"}):
+        with pytest.raises(ValueError, match="plain http would show the AppSecret"):
+            made_of(app_secret="s", base_url=f"http://{host}.weixin.qq.com", **extra)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://weixin.qq.com.example", "http://evilweixin.qq.com", "http://10.0.0.1"]
+)
+def test_plain_http_to_anybody_else_is_refused_even_without_a_token(url: str) -> None:
+    with pytest.raises(ValueError, match="not allowed"):
+        made_of(base_url=url, token_source="none")
+
+
+@pytest.mark.parametrize(
+    "proxy", ["proxy:3128", "socks5://p:1", "http://p", "http://:80", "http://p:no", "http://[::1"]
+)
+def test_a_proxy_that_is_none_is_refused_by_its_field(proxy: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^proxy in the connection's Extra is not allowed: give http://HOST:PORT"
+    ):
+        made_of(app_secret="s", proxy=proxy)
+
+
+def test_a_ca_bundle_that_holds_certificates_is_accepted(tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    made_of(app_secret="s", ca_bundle=str(tmp_path / "ca.pem"))
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_ca_bundle_that_holds_none_is_refused_by_its_field(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+
+    with pytest.raises(ValueError, match=r"^ca_bundle='.*ca\.pem' in the connection's Extra cannot be used"):
+        made_of(app_secret="s", ca_bundle=str(tmp_path / "ca.pem"))
+
+
+def test_keys_of_a_wrong_length_are_refused_before_anything_is_asked() -> None:
+    keys = dict.fromkeys(("sym_sn", "private_key", "certificate", "certificate_sn"), "something")
+
+    with pytest.raises(ValueError, match="sym_key"):
+        made_of(app_secret="s", sym_key="c2hvcnQ=", **keys)
+
+
+def test_the_repr_tells_no_secret() -> None:
+    settings = Settings(
+        "wx1", "the-secret", options=Options.read({"token_source": "supplied", "access_token": "68_t"})
+    )
+
+    assert "the-secret" not in repr(settings)
+    assert "68_t" not in repr(settings)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_wechat.client.errors import FixCredentialsError, RenewTokenError
+from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.token_sources.cloud_run import CloudRunToken
+
+HTTP, HTTPS, LOCAL = "http://api.weixin.qq.com", "https://api.weixin.qq.com", "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "token").write_text("cloudbase-token\n")
+    return tmp_path / "token"
+
+
+@pytest.mark.parametrize("base_url", [HTTPS, LOCAL])
+def test_the_token_in_the_file_is_sent_where_nobody_listens_in(base_url: str, file: Path) -> None:
+    assert CloudRunToken(base_url, file).token() == "cloudbase-token"
+
+
+def test_over_plain_http_no_token_is_sent_even_where_there_is_one(file: Path) -> None:
+    assert CloudRunToken(HTTP, file).token() == ""
+
+
+@pytest.mark.parametrize("base_url", [HTTP, LOCAL])
+def test_no_file_means_no_token(base_url: str, tmp_path: Path) -> None:
+    assert CloudRunToken(base_url, tmp_path / "none").token() == ""
+
+
+def test_https_without_the_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FixCredentialsError, match=r"needs the file .*http://api\.weixin\.qq\.com"):
+        CloudRunToken(HTTPS, tmp_path / "none").token()
+
+
+def test_the_platform_may_renew_the_file_at_any_time(file: Path) -> None:
+    source = CloudRunToken(HTTPS, file)
+    stale = source.token()
+    file.write_text("another-token")
+
+    assert source.token() == source.renewed(stale) == "another-token"
+
+
+def test_a_refusal_of_the_token_in_the_file_says_what_to_do(file: Path) -> None:
+    with pytest.raises(RenewTokenError, match="among the interfaces that its console permits"):
+        CloudRunToken(HTTPS, file).renewed(Secret("cloudbase-token"))

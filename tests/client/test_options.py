@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_wechat.client.options import OPTIONS, SEALING, Options
+
+SUPPLIED = {"token_source": "supplied", "access_token": "68_token"}
+SERVED = {"token_source": "supplied", "token_url": "https://tokens.example/wechat"}
+AUTHORIZER = {
+    "token_source": "authorizer",
+    "component_appid": "wxplatform",
+    "component_access_token": "the-component-token",
+    "authorizer_refresh_token": "the-refresh-token",
+}
+CLOUD = {"route": "cloud_function", "cloud_env": "prod-1"}
+SEALED = dict.fromkeys(SEALING, "something")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"token_source": "stable"},
+        {"token_source": " classic "},
+        SUPPLIED,
+        SERVED,
+        SERVED | {"token_path": "data.token", "expires_path": "data.end"},
+        AUTHORIZER,
+        AUTHORIZER | {"component_access_token": "", "token_url": "https://tokens.example"},
+        {"token_source": "none"},
+        CLOUD,
+        CLOUD | AUTHORIZER,
+        CLOUD | {"cloud_function_name": "mine"},
+        SEALED,
+        SEALED | SUPPLIED,
+        {"timeout": 5},
+        {"timeout": "5.5"},
+        {"timeout": ""},
+        dict.fromkeys(OPTIONS),
+        dict.fromkeys(OPTIONS, ""),
+        {"somebody_elses": [1], "__extra__": {}},
+    ],
+)
+def test_what_fits_together_is_accepted(extra: dict[str, Any]) -> None:
+    options = Options.read(extra)
+
+    texts = {name: str(value or "").strip() for name, value in extra.items() if name in OPTIONS}
+    assert options.given == {name: text for name, text in texts.items() if text}
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"token_source": "stabel"}, "token_source='stabel' is not allowed: give stable, classic"),
+        ({"route": "http"}, "route='http' is not allowed: give https, cloud_function"),
+        ({"token_source": "supplied"}, "token_source=supplied needs access_token or token_url"),
+        (SUPPLIED | SERVED, "takes only one of access_token and token_url: remove the other"),
+        ({"access_token": "t"}, "access_token is for token_source=supplied, not stable"),
+        (
+            {"token_source": "none", "access_token": "t"},
+            "access_token is for token_source=supplied, not none",
+        ),
+        ({"token_url": "https://t"}, "token_url is for token_source=supplied or authorizer, not stable"),
+        (SUPPLIED | {"token_path": "a"}, "token_path needs token_url as well"),
+        (AUTHORIZER | {"component_appid": " "}, "token_source=authorizer needs component_appid"),
+        (AUTHORIZER | {"authorizer_refresh_token": None}, "needs authorizer_refresh_token"),
+        (AUTHORIZER | {"component_access_token": ""}, "needs component_access_token or token_url"),
+        (AUTHORIZER | {"token_url": "https://t"}, "takes only one of component_access_token and token_url"),
+        (
+            SUPPLIED | {"component_appid": "wx2"},
+            "component_appid is for token_source=authorizer, not supplied",
+        ),
+        ({"cloud_env": "e"}, "cloud_env is for route=cloud_function, not https"),
+        ({"route": "cloud_function"}, "route=cloud_function needs cloud_env"),
+        (CLOUD | SEALED, "is for route=https, not cloud_function"),
+        ({"sym_key": "k"}, "sym_key needs sym_sn and private_key and certificate and certificate_sn as well"),
+        (SEALED | {"certificate": ""}, "needs certificate as well"),
+        ({"timeout": 0}, "timeout=0 is not allowed: give a number above 0"),
+        ({"timeout": True}, "timeout=True is not allowed"),
+        ({"proxy": 3128}, "proxy is int, expected a text"),
+        ({"token_source": ["stable"]}, "token_source is list, expected a text"),
+        ({"tokensource": "stable"}, "'tokensource' is no option: write token_source"),
+        ({"acces_token": "68_token"}, "'acces_token' is no option: write access_token"),
+        (None, "Extra is NoneType, expected a JSON object"),
+        ([1], "Extra is list, expected a JSON object"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_the_fields_name(extra: Any, words: str) -> None:
+    with pytest.raises(ValueError, match="the connection's Extra") as caught:
+        Options.read(extra)
+
+    assert words in str(caught.value)
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    options = Options.read({})
+
+    assert (options["token_source"], options["route"], options["timeout"]) == ("stable", "https", "30")
+    assert (options["token_path"], options["expires_path"]) == ("access_token", "expires_in")
+    assert options["proxy"] == ""
+    assert "proxy" not in options
+
+
+def test_the_repr_tells_no_value() -> None:
+    assert "68_token" not in repr(Options.read(SUPPLIED))
+
+
+values = st.none() | st.text(max_size=5) | st.integers() | st.floats() | st.lists(st.integers(), max_size=2)
+extras = st.dictionaries(st.sampled_from(list(OPTIONS)) | st.text(max_size=12), values, max_size=6)
+
+
+@given(extras)
+def test_anything_is_either_read_or_refused(extra: dict[str, Any]) -> None:
+    with suppress(ValueError):
+        assert set(Options.read(extra).given) <= set(OPTIONS)
+
+
+SECRETS = [name for name, option in OPTIONS.items() if option.secret]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("wrong", [["CANARY"], {"CANARY": 1}])
+def test_no_refusal_repeats_a_secret(name: str, wrong: Any) -> None:
+    for value in ("CANARY", wrong):
+        for source in ("stable", "supplied", "authorizer", "none"):
+            with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are another test's
+                Options.read({"token_source": source, name: value, "timeout": 0})
+
+            assert "CANARY" not in str(caught.value)

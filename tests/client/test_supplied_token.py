@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+import traceback
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from tenacity import wait_none
+
+from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError, TryAgainError, WeChatError
+from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer, split_token_url
+from client.scripted import DROPPED, Reply, Script, ScriptedServer
+
+PATH = "/wechat/token"
+KEY = "KEY+of/the=server&"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def asking(server: ScriptedServer, *paths: str, query: str = "", **options: Any) -> TokenServer:
+    return TokenServer(f"{server.url}{PATH}{query}", *paths, waits=wait_none(), **options)
+
+
+def given(*tokens: str) -> GivenToken:
+    rest = itertools.chain(tokens[1:], itertools.repeat(tokens[-1]))
+    return GivenToken(Secret(tokens[0]), "access_token", lambda: Secret(next(rest)))
+
+
+# In the connection
+
+
+def test_a_given_token_is_used_as_it_is() -> None:
+    assert given("t1").token() == "t1"
+
+
+def test_after_a_refusal_the_connection_is_read_again() -> None:
+    source = given("t1", "t2")
+
+    assert source.renewed(Secret("t1")) == source.token() == "t2"
+
+
+def test_a_token_that_another_thread_found_is_taken() -> None:
+    source = given("t1", "t2", "t3")
+    source.renewed(Secret("t1"))
+
+    assert source.renewed(Secret("t1")) == "t2"
+
+
+def test_a_refused_token_that_is_still_there_says_what_to_do() -> None:
+    with pytest.raises(RenewTokenError, match="put a token that is good into access_token"):
+        given("t1").renewed(Secret("t1"))
+
+
+# From a token server
+
+
+@pytest.mark.parametrize(
+    ("paths", "answer"),
+    [
+        ((), {"access_token": "t1", "expires_in": 7200}),
+        (("token",), {"token": "t1"}),
+        (("data.wechat.token", "data.end"), {"data": {"wechat": {"token": "t1"}, "end": 60}}),
+        (("tokens.1.value",), {"tokens": [{}, {"value": "t1"}]}),
+    ],
+)
+def test_the_token_is_found_where_its_path_leads(
+    server: ScriptedServer, paths: tuple[str, ...], answer: Any
+) -> None:
+    server.on(PATH, answer)
+
+    assert asking(server, *paths).token() == "t1"
+
+
+def test_the_server_is_asked_by_get_with_its_query(server: ScriptedServer) -> None:
+    server.on(PATH, {"access_token": "t1"})
+
+    asking(server, query="?app=wx1&key=a%20b").token()
+
+    [request] = server.requests
+    assert request.method == "GET"
+    assert request.query == {"app": ["wx1"], "key": ["a b"]}
+
+
+NOW = datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("end", "good_for"),
+    [
+        (600, 540),
+        ("600", 540),
+        (600.0, 540),
+        (None, 270),
+        (time.time() + 600, 540),
+        ((time.time() + 600) * 1000, 540),
+        (datetime.fromtimestamp(time.time() + 600, UTC).isoformat(), 540),
+        ((NOW + timedelta(seconds=600)).astimezone().isoformat(), 540),
+    ],
+)
+def test_its_end_may_be_told_in_seconds_or_as_a_moment(
+    server: ScriptedServer, end: Any, good_for: float
+) -> None:
+    clock = Clock()
+    server.on(PATH, {"access_token": "t1", "expires_in": end}, {"access_token": "t2"})
+    source = asking(server, clock=clock)
+    source.token()
+
+    clock.now += good_for - 60
+    before = source.token()
+    clock.now += 61
+    after = source.token()
+
+    assert (before, after) == ("t1", "t2")
+
+
+@pytest.mark.parametrize(
+    "end", [0, -5, "soon", "2020-01-01T00:00:00+00:00", "2030-01-01T00:00:00", [], {}, 1e300, "nan", 1.6e9]
+)
+def test_an_end_that_is_none_is_refused(server: ScriptedServer, end: Any) -> None:
+    server.on(PATH, {"access_token": "t1", "expires_in": end})
+
+    with pytest.raises(CheckAnswerError, match="correct expires_path"):
+        asking(server).token()
+
+
+def test_after_a_refusal_the_server_is_asked_again(server: ScriptedServer) -> None:
+    server.on(PATH, {"access_token": "t1"}, {"access_token": "t2"})
+    source = asking(server)
+
+    assert source.renewed(source.token()) == "t2"
+
+
+@pytest.mark.parametrize("answer", [{}, {"access_token": ""}, {"access_token": 5}, {"data": "t1"}])
+def test_an_answer_without_a_token_names_the_field(server: ScriptedServer, answer: Any) -> None:
+    server.on(PATH, answer)
+
+    with pytest.raises(CheckAnswerError, match="from token_url: no token at token_path 'access_token'"):
+        asking(server).token()
+
+
+def test_html_names_the_field_and_is_not_repeated(server: ScriptedServer) -> None:
+    server.on(PATH, Reply(b"<html>sign in, CANARY", headers=(("Content-Type", "text/html"),)))
+
+    with pytest.raises(CheckAnswerError, match="from token_url: not JSON but HTML") as caught:
+        asking(server).token()
+
+    assert "CANARY" not in str(caught.value)
+
+
+def test_an_errcode_of_the_servers_own_means_nothing(server: ScriptedServer) -> None:
+    server.on(PATH, {"errcode": 40001, "access_token": "t1"})
+
+    assert asking(server).token() == "t1"
+
+
+def test_a_passing_trouble_is_waited_out(server: ScriptedServer) -> None:
+    server.on(PATH, DROPPED, Reply(b"", 503), {"access_token": "t1"})
+
+    assert asking(server).token() == "t1"
+
+
+TROUBLES: dict[str, Script] = {
+    "refused": Reply(b"", 403),
+    "redirected": Reply(b"", 302, headers=(("Location", f"/login?{KEY}"),)),
+    "cut off": b'{"data":{"value":"68_TOKEN-OF-TODAY","expi',
+    "no json": b"68_TOKEN-OF-TODAY",
+    "no object": b'["68_TOKEN-OF-TODAY"]',
+    "elsewhere": {"68_TOKEN": {"value": "68_TOKEN-OF-TODAY"}},
+    "down": Reply(b"68_TOKEN-OF-TODAY", 503),
+}
+
+
+@pytest.mark.parametrize("script", TROUBLES.values(), ids=list(TROUBLES))
+def test_no_trouble_tells_the_servers_key_or_a_token(
+    server: ScriptedServer, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.on(PATH, script)
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(WeChatError) as caught:
+        asking(server, "data.token", query=f"?key={quote(KEY, safe='')}").token()
+
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert not any(text in told for text in (KEY, "KEY%2Bof", "TOKEN-OF-TODAY"))
+    assert "key=***" in caplog.text
+
+
+def test_a_server_that_is_down_is_a_passing_trouble_of_the_field() -> None:
+    with pytest.raises(TryAgainError, match="from token_url"):
+        TokenServer("http://127.0.0.1:9/token", waits=wait_none()).token()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://tokens.example/t?key=CANARY",
+        "https://user:CANARY@tokens.example/t",
+        "ftp://tokens.example/CANARY",
+        "https://?CANARY",
+        "CANARY://",
+        "https://tokens.example:CANARY/",
+    ],
+)
+def test_a_url_that_is_not_allowed_names_the_field_and_is_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match=r"token_url in the connection's Extra is not allowed") as caught:
+        split_token_url(url)
+
+    assert "CANARY" not in "".join(traceback.format_exception(caught.value))
