@@ -8,6 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_wechat.client.errors import FixCredentialsError
+from airflow_wechat.client.options import SEALING
 from airflow_wechat.client.periods import Granularity
 from airflow_wechat.hooks.wechat import WeChatHook, client_of
 from airflow_wechat.sandbox import Sandbox
@@ -75,12 +76,27 @@ def test_an_extra_that_is_no_object_is_refused(connect_wechat, extra):
         _ = WeChatHook().client
 
 
-@pytest.mark.parametrize("name", ["token_source", "access_token", "route", "sym_key", "proxy"])
-def test_an_option_that_is_not_served_yet_is_refused_and_not_passed_over(connect_wechat, name):
-    connect_wechat(extra={name: "something"})
+@pytest.mark.parametrize(
+    ("extra", "name"),
+    [
+        ({"token_source": "nowhere"}, "token_source"),
+        ({"access_token": "68_token"}, "access_token"),
+        ({"route": "cloud_function"}, "cloud_env"),
+        ({"token_source": "supplied", "token_url": "http://tokens.example"}, "token_url"),
+        (dict.fromkeys(SEALING, "eA=="), "sym_key"),
+        ({"proxy": "proxy.example"}, "proxy"),
+        ({"ca_bundle": "/nowhere"}, "ca_bundle"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused_by_its_name_before_any_request(
+    connect_wechat, sandbox, extra, name
+):
+    connect_wechat(extra=extra)
 
-    with pytest.raises(ValueError, match=f"{name} in the connection's Extra is not supported"):
-        _ = WeChatHook().client
+    with pytest.raises(ValueError, match=rf"\b{name}\b.*connection's Extra"):
+        WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
+
+    assert sandbox.requests == []
 
 
 def test_a_connection_by_uri_works_as_one_by_json(sandbox, monkeypatch):

@@ -162,9 +162,9 @@ def test_a_connection_without_credentials_ends_the_task_before_any_request(conne
 
 
 def test_a_passing_trouble_is_left_to_the_retries_of_the_task(wechat, monkeypatch):
-    from airflow_wechat.client import transport
+    from airflow_wechat.client.transport import Transport
 
-    monkeypatch.setattr(transport, "_TRIES", 1)
+    monkeypatch.setitem(Transport.__init__.__kwdefaults__, "tries", 1)
     wechat.answer_next(DAILY_PATH, {"errcode": -1, "errmsg": "system error"})
 
     with pytest.raises(TryAgainError):

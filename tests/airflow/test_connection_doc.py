@@ -1,0 +1,40 @@
+"""What docs/connection.md says is true."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_wechat.client.options import OPTIONS, Options
+
+ROOT = Path(__file__).parents[2]
+DOC = (ROOT / "docs" / "connection.md").read_text()
+LISTED = re.findall(
+    r"^\| `(\w+)` \| (.+?) \| (.+) \|$", DOC.partition("## All options")[2], flags=re.MULTILINE
+)
+
+
+def test_the_options_are_listed_as_the_form_has_them():
+    assert [(name, option.label, option.help) for name, option in OPTIONS.items()] == LISTED
+
+
+@pytest.mark.parametrize(
+    "choice", [f"`{choice}`" for option in OPTIONS.values() for choice in option.choices]
+)
+def test_every_choice_has_its_section(choice):
+    assert re.search(rf"^### {choice}$", DOC, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", DOC, flags=re.DOTALL))
+def test_every_extra_shown_is_accepted(block):
+    extra = json.loads(block)
+
+    assert Options.read(extra).given == extra
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", DOC))
+def test_every_link_leads_somewhere(target):
+    assert (ROOT / "docs" / target).exists()
