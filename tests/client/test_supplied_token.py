@@ -4,7 +4,8 @@ import itertools
 import logging
 import time
 import traceback
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import pytest
 from tenacity import wait_none
 
 from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError, TryAgainError, WeChatError
+from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer, split_token_url
 from client.scripted import DROPPED, Reply, Script, ScriptedServer
@@ -91,27 +93,28 @@ def test_the_server_is_asked_by_get_with_its_query(server: ScriptedServer) -> No
     assert request.query == {"app": ["wx1"], "key": ["a b"]}
 
 
-NOW = datetime.now(UTC)
+def in_ten_minutes() -> float:
+    return time.time() + 600
 
 
 @pytest.mark.parametrize(
     ("end", "good_for"),
     [
-        (600, 540),
-        ("600", 540),
-        (600.0, 540),
-        (None, 270),
-        (time.time() + 600, 540),
-        ((time.time() + 600) * 1000, 540),
-        (datetime.fromtimestamp(time.time() + 600, UTC).isoformat(), 540),
-        ((NOW + timedelta(seconds=600)).astimezone().isoformat(), 540),
+        (lambda: 600, 540),
+        (lambda: "600", 540),
+        (lambda: 600.0, 540),
+        (lambda: None, 270),
+        (in_ten_minutes, 540),
+        (lambda: in_ten_minutes() * 1000, 540),
+        (lambda: datetime.fromtimestamp(in_ten_minutes(), UTC).isoformat(), 540),
+        (lambda: datetime.fromtimestamp(in_ten_minutes(), BEIJING).isoformat(), 540),
     ],
 )
-def test_its_end_may_be_told_in_seconds_or_as_a_moment(
-    server: ScriptedServer, end: Any, good_for: float
+def test_its_end_may_be_seconds_or_a_moment(
+    server: ScriptedServer, end: Callable[[], Any], good_for: float
 ) -> None:
     clock = Clock()
-    server.on(PATH, {"access_token": "t1", "expires_in": end}, {"access_token": "t2"})
+    server.on(PATH, {"access_token": "t1", "expires_in": end()}, {"access_token": "t2"})
     source = asking(server, clock=clock)
     source.token()
 
