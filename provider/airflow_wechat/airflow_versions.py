@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -53,26 +52,6 @@ def asked_by_backfill() -> bool:
 _DEPTH = 5
 
 
-@contextmanager
-def seeing_stored_connections() -> Iterator[None]:
-    """Let a command see the connections in Airflow's database, as ``airflow connections test`` does.
-
-    From Airflow 3.1 on a process sees those of the environment only, unless it says that it is no worker.
-    """
-    before = os.environ.get(_CONTEXT)
-    os.environ[_CONTEXT] = "server"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_CONTEXT]
-        else:
-            os.environ[_CONTEXT] = before
-
-
-_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
-
-
 def backfills_are_scheduled() -> bool:
     """Tell whether the scheduler runs backfills, from Airflow 3.0 on, or the command that asks for one."""
     return find_spec("airflow.models.backfill") is not None
@@ -95,10 +74,12 @@ class FoundDag:
     def runs_between(
         self, earliest: datetime, latest: datetime
     ) -> Iterator[tuple[datetime | None, RunMoments]]:
-        """Return the runs that a backfill between two logical dates would have, both included.
+        """Return the runs that a backfill between two logical dates has, both included.
 
-        :return: the logical date, which runs for a partition lack, and what decides the run's period
+        :return: their logical dates, which runs for partitions lack, and what decides their periods
         """
+        if not self.timetable.periodic:
+            return
         for info in self.serialized.iter_dagrun_infos_between(earliest, latest):
             interval = info.data_interval
             moments = RunMoments(
@@ -125,13 +106,9 @@ def find_dags(*, tag: str, dag_id: str | None = None) -> list[FoundDag]:
     alive = DagModel.is_active if gone is None else ~gone
     wanted = DagModel.tags.any(DagTag.name == tag) if dag_id is None else DagModel.dag_id == dag_id
     with create_session() as session:
-        models = session.scalars(select(DagModel).where(alive, wanted).order_by(DagModel.dag_id))
-        return [
-            FoundDag(
-                model.dag_id, bool(model.is_paused), SerializedDagModel.get_dag(model.dag_id, session=session)
-            )
-            for model in models.all()
-        ]
+        models = session.scalars(select(DagModel).where(alive, wanted).order_by(DagModel.dag_id)).all()
+        found = [(model, SerializedDagModel.get_dag(model.dag_id, session=session)) for model in models]
+        return [FoundDag(model.dag_id, bool(model.is_paused), dag) for model, dag in found if dag]
 
 
 def read_stored_connections() -> None:
@@ -152,3 +129,12 @@ def keep_variable(key: str, value: str, description: str) -> None:
         from airflow.models.variable import Variable as StoredVariable
 
         StoredVariable.set(key, value, description)
+
+
+def hide_from_logs(secret: str) -> None:
+    """Tell Airflow's masker a text that its logs are not to show."""
+    try:
+        from airflow.sdk.log import mask_secret
+    except ImportError:  # up to Airflow 2.11
+        from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found, no-redef]
+    mask_secret(secret)

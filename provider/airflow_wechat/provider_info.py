@@ -57,7 +57,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.hooks.wechat"]},
         ],
         "operators": [
-            {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.operators.visit_trend"]},
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_wechat.operators.visit_trend", "airflow_wechat.operators.check"],
+            },
         ],
         "transfers": [
             {

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 
 from airflow_wechat.airflow_versions import asked_by_backfill
-from airflow_wechat.client.periods import Granularity, Period, beijing_day, latest_complete, midnight
+from airflow_wechat.client.periods import (
+    READY_AFTER,
+    Granularity,
+    Period,
+    beijing_day,
+    latest_complete,
+    midnight,
+)
 
 if TYPE_CHECKING:
     import pendulum
@@ -26,7 +33,7 @@ class ReportTimetable(Timetable):
     :raises ValueError: for another granularity, and for a ``ready_after`` below zero
     """
 
-    def __init__(self, granularity: str, ready_after: timedelta = timedelta(hours=10, minutes=30)) -> None:
+    def __init__(self, granularity: str, ready_after: timedelta = READY_AFTER) -> None:
         if granularity not in list(Granularity):
             raise ValueError(
                 f"granularity {granularity!r} is not known: allowed are {', '.join(Granularity)}"

@@ -28,6 +28,7 @@ def test_all_import_with_no_connection_present(bag):
         "wechat_weekly_visit_trend",
         "wechat_monthly_visit_trend",
         "wechat_compare_periods",
+        "wechat_health",
         "wechat_load_range",
     }
 

@@ -728,3 +728,12 @@ def test_a_server_without_a_clock_leaves_it_open(server: ScriptedServer, headers
     transport.post(PATH, {})
 
     assert transport.clock_ahead is None
+
+
+def test_a_bundle_of_the_environment_that_is_not_there_ends_the_task_and_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+
+    with pytest.raises(FixRequestError, match=r"/nowhere/ca\.pem.*REQUESTS_CA_BUNDLE"):
+        post("https://127.0.0.1:9")

@@ -6,6 +6,7 @@ import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -65,10 +66,13 @@ def client_from(settings: Settings, *, renews: bool = True, **transport_options:
     if source in ("stable", "classic"):
         _require(settings.app_secret, "AppSecret (password)")
     network = _network(settings.options)
+    sealer = _sealer(settings)
     transport = Transport(
-        settings.base_url, network, tokenless=source == "none", sealer=_sealer(settings), **transport_options
+        settings.base_url, network, tokenless=source == "none", sealer=sealer, **transport_options
     )
-    tokens = _SOURCES[source](settings, transport, network)
+    tokens = _SOURCES[source](
+        settings, transport, partial(_served, settings.options, network, **transport_options)
+    )
     return WeChatClient(settings.app_id, transport, tokens, _route(settings.options), renews=renews)
 
 
@@ -129,42 +133,49 @@ def _route(options: Options) -> Route:
     return by_cloud_function(options["cloud_env"], options["cloud_function_name"])
 
 
-def _stable(settings: Settings, transport: Transport, _: Network) -> TokenSource:
+Serve = Callable[[], TokenServer]
+
+
+def _served(options: Options, network: Network, **transport_options: Any) -> TokenServer:
+    paths = options["token_path"], options["expires_path"]
+    return TokenServer(options["token_url"], *paths, network, **transport_options)
+
+
+def _stable(settings: Settings, transport: Transport, _: Serve) -> TokenSource:
     return StableToken(transport, settings.app_id, settings.app_secret)
 
 
-def _classic(settings: Settings, transport: Transport, _: Network) -> TokenSource:
+def _classic(settings: Settings, transport: Transport, _: Serve) -> TokenSource:
     return ClassicToken(transport, settings.app_id, settings.app_secret)
 
 
-def _supplied(settings: Settings, _: Transport, network: Network) -> TokenSource:
-    return _given_or_served("access_token", settings, network)
+def _supplied(settings: Settings, _: Transport, serve: Serve) -> TokenSource:
+    return _given_or_served("access_token", settings, serve)
 
 
-def _authorizer(settings: Settings, transport: Transport, network: Network) -> TokenSource:
+def _authorizer(settings: Settings, transport: Transport, serve: Serve) -> TokenSource:
     return AuthorizerToken(
         transport,
         settings.app_id,
         settings.options["component_appid"],
-        _given_or_served("component_access_token", settings, network),
+        _given_or_served("component_access_token", settings, serve),
         settings.secret("authorizer_refresh_token"),
         settings.keep_refresh_token,
     )
 
 
-def _given_or_served(name: str, settings: Settings, network: Network) -> TokenSource:
-    options = settings.options
-    if "token_url" in options:
-        return TokenServer(options["token_url"], options["token_path"], options["expires_path"], network)
+def _given_or_served(name: str, settings: Settings, serve: Serve) -> TokenSource:
+    if "token_url" in settings.options:
+        return serve()
     reread = settings.reread
     return GivenToken(settings.secret(name), name, reread and (lambda: Secret(reread()[name])))
 
 
-def _none(_: Settings, transport: Transport, __: Network) -> TokenSource:
+def _none(_: Settings, transport: Transport, __: Serve) -> TokenSource:
     return CloudRunToken(transport.base_url)
 
 
-_SOURCES: dict[str, Callable[[Settings, Transport, Network], TokenSource]] = {
+_SOURCES: dict[str, Callable[[Settings, Transport, Serve], TokenSource]] = {
     "stable": _stable,
     "classic": _classic,
     "supplied": _supplied,

@@ -16,6 +16,9 @@ import pendulum
 
 BEIJING = pendulum.timezone("Asia/Shanghai")
 
+READY_AFTER = timedelta(hours=10, minutes=30)
+"""How long after a period's end its numbers are due; WeChat publishes most days after 10:00 Beijing time."""
+
 _DAY = timedelta(days=1)
 _CLOCKS_APART = timedelta(minutes=5)  # how far a worker's clock may be behind the scheduler's
 

@@ -29,7 +29,7 @@ from tenacity.wait import wait_base
 
 from airflow_wechat.client.answers import Answer, checked, decode
 from airflow_wechat.client.base_url import DEFAULT_BASE_URL, check_base_url
-from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
+from airflow_wechat.client.errors import CheckAnswerError, FixRequestError, TryAgainError, WeChatError
 from airflow_wechat.client.secret import HIDDEN, Secret, hide, secrets_in
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_CERTIFICATES = "see whether REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment names a file"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _SEALED = "/datacube/"  # of the paths we call, the ones that WeChat takes encrypted and signed
 
@@ -184,7 +185,7 @@ class Transport:
                 self._note_clock(response)
                 _raise_for_status(response, call.name)
                 return sealed.open(response.headers, _read(response, call.name))
-        except requests.RequestException as error:
+        except OSError as error:  # requests' own exceptions, and those about files of certificates
             failure = _failure(error, call.name, _IN_FLIGHT.get())
         raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
 
@@ -245,11 +246,13 @@ def _read(response: requests.Response, path: str) -> bytes:
     return body
 
 
-def _failure(error: requests.RequestException, path: str, secrets: Iterable[str]) -> WeChatError:
+def _failure(error: OSError, path: str, secrets: Iterable[str]) -> WeChatError:
     inner = error.args[0] if error.args else ""
     inner = getattr(inner, "reason", None) or inner
     words = hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
     hung_up = any(isinstance(cause, _HUNG_UP) for cause in getattr(inner, "args", ()))
+    if not isinstance(error, requests.RequestException):
+        return FixRequestError(words, path=path, advice=_CERTIFICATES)
     if isinstance(error, requests.exceptions.SSLError) and not hung_up:
         return CheckAnswerError(words, path=path)
     return TryAgainError(words, path=path)

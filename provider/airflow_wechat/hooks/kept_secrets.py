@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import Variable, mask_secret
+from airflow.providers.common.compat.sdk import Variable
 
-from airflow_wechat.airflow_versions import keep_variable
+from airflow_wechat.airflow_versions import hide_from_logs, keep_variable
 from airflow_wechat.client.options import OPTIONS, Options
 from airflow_wechat.client.secret import Secret
 
@@ -27,7 +27,7 @@ def mask_secrets(options: Options) -> None:
     """Tell Airflow's masker the secrets among the options, whose names it does not know for secret."""
     for name, option in OPTIONS.items():
         if option.secret and name in options:
-            mask_secret(options[name])
+            hide_from_logs(options[name])
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class KeptRefreshToken:
 
     def keep(self, changed: Secret) -> None:
         """Keep a changed token, and say where; a failure to do so is told and ends nothing."""
-        mask_secret(changed)
+        hide_from_logs(changed)
         value = self._cipher().encrypt(changed.encode()).decode()
         try:
             keep_variable(self.variable, value, "Changed by WeChat, encrypted: goes with the connection")
@@ -84,7 +84,7 @@ class KeptRefreshToken:
         value = Variable.get(self.variable, None)
         with suppress(InvalidToken, UnicodeError):
             kept = self._cipher().decrypt(str(value).encode()).decode()
-            mask_secret(kept)
+            hide_from_logs(kept)
             return kept
         return None
 

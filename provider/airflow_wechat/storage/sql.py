@@ -111,11 +111,23 @@ class ReportTable:
         :raises TableMismatchError: where it lacks columns, or the primary key that an upsert relies on
         """
         _tried_again(_is_conflict)(self._create)()
-        if missing := _tried_again(_is_conflict)(self._missing)():
+        if missing := _tried_again(_is_conflict)(self.missing)():
             raise TableMismatchError(
                 f"table {self.name} exists, but lacks {' and '.join(missing)} of {self._report.name}: "
                 f"add them, or name a table that does not exist yet and it will be created"
             )
+
+    def missing(self) -> list[str] | None:
+        """Return what the table lacks of what the report's rows need; ``None`` where there is no table."""
+        return self._missing() if self._is_there() else None
+
+    def stored(self, app_id: str) -> tuple[int, date | None]:
+        """Return how many rows of an app there are, and the first day of the newest."""
+        table = self._table
+        asked = sa.select(sa.func.count(), sa.func.max(table.c.period_start)).where(table.c.app_id == app_id)
+        with self._engine.connect() as connection:
+            count, newest = connection.execute(asked).one()
+        return count, newest
 
     def replace(self, rows: Sequence[Row]) -> None:
         """Store rows in one transaction, each in place of what the table holds for its app and period.
@@ -128,14 +140,32 @@ class ReportTable:
             is_passing = _is_conflict if self._upsert else _is_conflict_or_race
             _tried_again(is_passing)(self._write)(_values(self._report, rows))
 
+    def stored_starts(self, app_id: str, since: date | None = None) -> set[date]:
+        """Return the first days of an app's periods that the table holds; nothing where it is missing.
+
+        :param since: only from this first day on
+        """
+        return set(_tried_again(_is_conflict)(self._stored_starts)(app_id, since))
+
+    def _stored_starts(self, app_id: str, since: date | None) -> list[date]:
+        if not self._is_there():
+            return []
+        start = self._table.c.period_start
+        wanted = [self._table.c.app_id == app_id, *([] if since is None else [start >= since])]
+        with self._engine.connect() as connection:
+            return list(connection.scalars(sa.select(start).where(*wanted)))
+
     def _create(self) -> None:
         try:
             with self._engine.begin() as connection:
                 self._table.create(connection, checkfirst=True)
         except DBAPIError:
             # Another process may have created it since we looked; every database says so in its own way.
-            if not sa.inspect(self._engine).has_table(self._table.name, schema=self._table.schema):
+            if not self._is_there():
                 raise
+
+    def _is_there(self) -> bool:
+        return bool(sa.inspect(self._engine).has_table(self._table.name, schema=self._table.schema))
 
     def _missing(self) -> list[str]:
         inspector, place = sa.inspect(self._engine), (self._table.name, self._table.schema)

@@ -1,0 +1,31 @@
+"""The provider's commands, for every Airflow: ``python -m airflow_wechat check``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from airflow_wechat.airflow_versions import read_stored_connections
+from airflow_wechat.commands import COMMANDS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    :return: its exit status
+    """
+    parser = argparse.ArgumentParser(prog="python -m airflow_wechat", description=__doc__)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        own = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        for argument in command.arguments:
+            own.add_argument(argument.name, help=argument.help, **argument.options)
+        own.set_defaults(run=command.run)
+    options = parser.parse_args(arguments)
+    read_stored_connections()
+    return int(options.run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

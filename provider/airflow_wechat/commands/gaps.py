@@ -1,0 +1,202 @@
+"""List the periods that a table lacks, with the backfill commands that fill them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+from warnings import catch_warnings
+
+from airflow_wechat import gaps
+from airflow_wechat.client.periods import Granularity, PeriodRange, beijing_day, latest_complete, parse_day
+from airflow_wechat.client.reports import REPORTS, Report, get_report
+from airflow_wechat.commands.command import Argument, Command
+
+if TYPE_CHECKING:
+    from airflow_wechat.airflow_versions import FoundDag
+    from airflow_wechat.storage.sql import ReportTable
+
+COMPLETE, MISSING, FAILED = 0, 1, 2
+"""The exit statuses."""
+
+
+def run(arguments: Namespace) -> int:
+    """Print what is missing and how to fill it; all but the commands is a comment to a shell."""
+    with _stdout_kept_clean():
+        from airflow.providers.common.compat.sdk import AirflowException
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+        from airflow_wechat.airflow_versions import read_stored_connections
+
+    read_stored_connections()
+    try:
+        with _stdout_kept_clean(), catch_warnings(action="ignore"):
+            findings = _look(arguments)
+    except (ValueError, OverflowError, OSError, ImportError, AirflowException) as error:
+        return _failed(error)
+    except DBAPIError as error:
+        return _failed(error.orig)  # without the statement
+    except SQLAlchemyError as error:
+        return _failed(type(error).__name__)  # its words may hold an address with its password
+    print(json.dumps(findings.as_json(), indent=2) if arguments.json else findings.as_script())  # noqa: T201
+    return MISSING if findings.missing else COMPLETE
+
+
+@contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """Send to stderr what Airflow logs to stdout: loggers made before write past :data:`sys.stdout`."""
+    out = sys.stdout
+    out.flush()
+    kept = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        out.flush()
+        os.dup2(kept, _STDOUT)
+        os.close(kept)
+
+
+_STDOUT, _STDERR = 1, 2
+
+
+def _failed(reason: object) -> int:
+    print(f"gaps: {' '.join(str(reason).split())}", file=sys.stderr)  # noqa: T201
+    return FAILED
+
+
+def _look(arguments: Namespace) -> gaps.Findings:
+    """Compare what is stored with what is due."""
+    report, now = get_report(arguments.report), datetime.now(UTC)
+    since = parse_day("since", arguments.since)
+    app_id = _app_id(arguments.conn_id)
+    table = _table(arguments.sql_conn_id, report, arguments.table)
+    stored = table.stored_starts(app_id, report.granularity.period_of(since).start if since else None)
+    if since is None and not stored:
+        raise ValueError(
+            f"{arguments.sql_conn_id}:{table.name} holds nothing of app {app_id}: "
+            f"say with --since from which day on it should"
+        )
+    due = due_periods(report.granularity, since or min(stored), now)
+    missing = gaps.missing_of(due, stored)
+    return gaps.Findings(
+        report=report,
+        target=f"{arguments.sql_conn_id}:{table.name}",
+        app_id=app_id,
+        due=due,
+        missing=missing,
+        to_be_published=gaps.missing_of(periods_not_due(due, now), stored),
+        plans=_plans(report, gaps.stretches_of(missing), arguments.dag_id, now) if missing else (),
+    )
+
+
+def _app_id(conn_id: str) -> str:
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    if app_id := BaseHook.get_connection(conn_id).login:
+        return str(app_id)
+    raise ValueError(f"conn_id={conn_id!r} has no login, which is the AppID")
+
+
+def _table(sql_conn_id: str, report: Report, name: str | None) -> ReportTable:
+    from airflow.providers.common.compat.sdk import BaseHook
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_wechat.storage.sql import ReportTable
+
+    hook = BaseHook.get_hook(sql_conn_id)
+    if not isinstance(hook, DbApiHook):
+        raise ValueError(
+            f"sql_conn_id={sql_conn_id!r} leads to {type(hook).__name__}, which is no SQL database"
+        )
+    return ReportTable(hook.get_sqlalchemy_engine(), report, name)
+
+
+def due_periods(granularity: Granularity, since: date, now: datetime) -> PeriodRange:
+    """Return the periods from the one that holds a day to the newest whose numbers are due."""
+    from airflow_wechat.client.periods import READY_AFTER
+
+    return PeriodRange(granularity.period_of(since), latest_complete(granularity, now - READY_AFTER))
+
+
+def periods_not_due(due: PeriodRange, now: datetime) -> PeriodRange:
+    """Return the periods after these that are over, but whose numbers are not due yet."""
+    return PeriodRange(max(due.first, due.last.next), latest_complete(due.last.granularity, now))
+
+
+def _plans(
+    report: Report, stretches: Sequence[PeriodRange], dag_id: str | None, now: datetime
+) -> list[gaps.Plan]:
+    from airflow_wechat.airflow_versions import find_dags
+
+    dags = find_dags(tag=report.name, dag_id=dag_id)
+    if dag_id and not dags:
+        raise ValueError(f"dag_id={dag_id!r} is no DAG that Airflow has read")
+    return [_plan(report, stretches, dag, now) for dag in dags]
+
+
+def _plan(report: Report, stretches: Sequence[PeriodRange], dag: FoundDag, now: datetime) -> gaps.Plan:
+    from airflow_wechat.airflow_versions import backfills_are_scheduled
+    from airflow_wechat.timetables import ReportTimetable
+
+    own = ReportTimetable(report.granularity)
+    exact = isinstance(dag.timetable, ReportTimetable) and dag.timetable.summary == own.summary
+    form = gaps.AIRFLOW_3 if backfills_are_scheduled() else gaps.AIRFLOW_2
+    return gaps.Plan(
+        report=report,
+        dag_id=dag.dag_id,
+        paused=dag.is_paused,
+        schedule=dag.timetable.summary,
+        exact=exact,
+        form=form,
+        backfills=[
+            (
+                stretch,
+                gaps.dates_of(stretch, plain=form.plain_days and _is_read_as_beijing(stretch))
+                if exact
+                else gaps.dates_of_runs(
+                    report.granularity, stretch, dag.runs_between(*gaps.search_window(stretch, now))
+                ),
+            )
+            for stretch in stretches
+        ],
+    )
+
+
+def _is_read_as_beijing(stretch: PeriodRange) -> bool:
+    """Tell whether Airflow takes plain days for moments of the same days in Beijing.
+
+    It reads them in its ``default_timezone``; only one east of Beijing makes another day of them.
+    """
+    from airflow.providers.common.compat.sdk import timezone  # type: ignore[attr-defined]
+
+    days = (stretch.first.start, stretch.last.end)
+    return all(beijing_day(timezone.parse(str(day))) == day for day in days)
+
+
+COMMAND = Command(
+    "gaps",
+    "List the periods that a table lacks, and the backfill commands that fill them",
+    (
+        Argument("--report", "the report", {"required": True, "choices": tuple(REPORTS)}),
+        Argument("--sql-conn-id", "the connection of the database", {"required": True}),
+        Argument(
+            "--conn-id",
+            "the connection of the Mini Program, of which only the AppID is read (default: %(default)s)",
+            {"default": "wechat_default"},
+        ),
+        Argument("--table", "table or schema.table (default: the report's own)"),
+        Argument(
+            "--since", "first day, YYYY-MM-DD or YYYYMMDD, in Beijing (default: the first that is stored)"
+        ),
+        Argument("--dag-id", "the DAG to backfill (default: those tagged with the report's name)"),
+        Argument("--json", "print everything as JSON", {"action": "store_true"}),
+    ),
+    run,
+)
