@@ -63,7 +63,7 @@ OPTIONS = _of(
     ),
     Option(
         "expires_path",
-        "Path to its end",
+        "Path to its expiry",
         "Where in the JSON its end is: seconds to live, Unix time or ISO time. Default expires_in.",
         default="expires_in",
     ),
@@ -99,10 +99,10 @@ OPTIONS = _of(
         "For encrypted calls, all five or none: base64 of 32 bytes, AES256_GCM.",
         secret=True,
     ),
-    Option("sym_sn", "Its number", "The symmetric key's serial number in WeChat's console."),
+    Option("sym_sn", "Symmetric key number", "Its serial number in WeChat's console."),
     Option("private_key", "Private key", "The app's RSA key, PEM.", secret=True, lines=True),
     Option("certificate", "Platform certificate", "WeChat's certificate, PEM.", lines=True),
-    Option("certificate_sn", "Its number", "The certificate's number in WeChat's console."),
+    Option("certificate_sn", "Certificate number", "Its number in WeChat's console."),
     Option("proxy", "Proxy", "URL of a proxy for https. Default: the environment's.", secret=True),
     Option("ca_bundle", "CA bundle", "File of certificates to trust instead of the usual ones."),
     Option(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from airflow_wechat.client.reports import REPORTS
-from airflow_wechat.commands.command import Argument, Command
+from airflow_wechat.commands.command import Argument, Command, stdout_kept_clean
+
+if TYPE_CHECKING:
+    from airflow_wechat.doctor.findings import Finding
 
 
 def run(arguments: Namespace) -> int:
@@ -15,20 +18,29 @@ def run(arguments: Namespace) -> int:
 
     :return: 1 where a check failed, else 0
     """
-    out = sys.stdout
-    with redirect_stdout(sys.stderr):  # where Airflow logs to otherwise
+    with stdout_kept_clean():
         from airflow_wechat.doctor.checks import examine
         from airflow_wechat.doctor.connections import patient_of
         from airflow_wechat.doctor.findings import as_json, exit_status
 
-        findings = []
-        for finding in examine(patient_of(arguments.conn_id, arguments.sql_conn_id, arguments.report)):
-            findings.append(finding)
-            if not arguments.json:
-                print(finding, file=out, flush=True)
-        if arguments.json:
-            print(as_json(findings), file=out, flush=True)
+        examined = examine(patient_of(arguments.conn_id, arguments.sql_conn_id, arguments.report))
+    findings = []
+    for finding in _one_by_one(examined):
+        findings.append(finding)
+        if not arguments.json:
+            print(finding, flush=True)
+    if arguments.json:
+        print(as_json(findings), flush=True)
     return exit_status(findings)
+
+
+def _one_by_one(examined: Iterator[Finding]) -> Iterator[Finding]:
+    while True:
+        with stdout_kept_clean():
+            finding = next(examined, None)
+        if finding is None:
+            return
+        yield finding
 
 
 COMMAND = Command(

@@ -16,9 +16,9 @@ def run(arguments: Namespace) -> int:
     try:
         folder = copy_to(Path(arguments.folder))
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command prints
+        print(error, file=sys.stderr)
         return 1
-    print(f"{folder} is ready to deploy; its README.md says how.")  # noqa: T201
+    print(f"{folder} is ready to deploy; its README.md says how.")
     return 0
 
 

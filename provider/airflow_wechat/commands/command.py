@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
+
+_STDOUT, _STDERR = 1, 2
 
 
 @dataclass(frozen=True)
@@ -31,3 +36,19 @@ class Command:
     help: str
     arguments: tuple[Argument, ...]
     run: Callable[[Namespace], int]
+
+
+@contextmanager
+def stdout_kept_clean() -> Iterator[None]:
+    """Send to stderr what Airflow logs to stdout: loggers made before write past :data:`sys.stdout`."""
+    out = sys.stdout
+    out.flush()
+    kept = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        out.flush()
+        os.dup2(kept, _STDOUT)
+        os.close(kept)

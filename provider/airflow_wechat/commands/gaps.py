@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from warnings import catch_warnings
@@ -15,7 +13,7 @@ from warnings import catch_warnings
 from airflow_wechat import gaps
 from airflow_wechat.client.periods import Granularity, PeriodRange, beijing_day, latest_complete, parse_day
 from airflow_wechat.client.reports import REPORTS, Report, get_report
-from airflow_wechat.commands.command import Argument, Command
+from airflow_wechat.commands.command import Argument, Command, stdout_kept_clean
 
 if TYPE_CHECKING:
     from airflow_wechat.airflow_versions import FoundDag
@@ -27,15 +25,12 @@ COMPLETE, MISSING, FAILED = 0, 1, 2
 
 def run(arguments: Namespace) -> int:
     """Print what is missing and how to fill it; all but the commands is a comment to a shell."""
-    with _stdout_kept_clean():
+    with stdout_kept_clean():
         from airflow.providers.common.compat.sdk import AirflowException
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-        from airflow_wechat.airflow_versions import read_stored_connections
-
-    read_stored_connections()
     try:
-        with _stdout_kept_clean(), catch_warnings(action="ignore"):
+        with stdout_kept_clean(), catch_warnings(action="ignore"):
             findings = _look(arguments)
     except (ValueError, OverflowError, OSError, ImportError, AirflowException) as error:
         return _failed(error)
@@ -43,31 +38,12 @@ def run(arguments: Namespace) -> int:
         return _failed(error.orig)  # without the statement
     except SQLAlchemyError as error:
         return _failed(type(error).__name__)  # its words may hold an address with its password
-    print(json.dumps(findings.as_json(), indent=2) if arguments.json else findings.as_script())  # noqa: T201
+    print(json.dumps(findings.as_json(), indent=2) if arguments.json else findings.as_script())
     return MISSING if findings.missing else COMPLETE
 
 
-@contextmanager
-def _stdout_kept_clean() -> Iterator[None]:
-    """Send to stderr what Airflow logs to stdout: loggers made before write past :data:`sys.stdout`."""
-    out = sys.stdout
-    out.flush()
-    kept = os.dup(_STDOUT)
-    os.dup2(_STDERR, _STDOUT)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        out.flush()
-        os.dup2(kept, _STDOUT)
-        os.close(kept)
-
-
-_STDOUT, _STDERR = 1, 2
-
-
 def _failed(reason: object) -> int:
-    print(f"gaps: {' '.join(str(reason).split())}", file=sys.stderr)  # noqa: T201
+    print(f"gaps: {' '.join(str(reason).split())}", file=sys.stderr)
     return FAILED
 
 
