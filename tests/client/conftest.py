@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from airflow_wechat.sandbox import Sandbox
+from client.sandboxed import Caller, HandClock
 from client.scripted import ScriptedServer, serving
 
 settings.register_profile("untimed", deadline=None)
@@ -25,3 +27,22 @@ def server() -> Iterator[ScriptedServer]:
     """A scripted WeChat."""
     with serving() as running:
         yield running
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """The sandbox's clock, to be set by hand."""
+    return HandClock()
+
+
+@pytest.fixture
+def sandbox(clock: HandClock) -> Iterator[Sandbox]:
+    """A sandbox with WeChat's own rules."""
+    with Sandbox(clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def caller(sandbox: Sandbox) -> Caller:
+    """Asks the sandbox over HTTP."""
+    return Caller(sandbox)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -15,26 +14,10 @@ import requests
 from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError
 from airflow_wechat.sandbox import App, Sandbox
 from airflow_wechat.sandbox.server import Request
-from client.sandboxed import DAILY, STABLE, Caller, HandClock, client_of
+from client.sandboxed import DAILY, STABLE, Caller, client_of
 
 PERIOD = DAILY.granularity.period_of(date(2026, 11, 1))
 BODY = {"begin_date": "20261101", "end_date": "20261101"}
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def sandbox(clock: HandClock) -> Iterator[Sandbox]:
-    with Sandbox(clock=clock) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(sandbox: Sandbox) -> Caller:
-    return Caller(sandbox)
 
 
 def test_our_client_gets_its_row(sandbox):

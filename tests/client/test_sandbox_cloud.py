@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -21,22 +20,6 @@ from client.sandboxed import DAILY, INVOKE, MONTHLY, WEEKLY, Caller, HandClock, 
 from cloud_function.cloud_node import run_function
 
 DAY = {"api": "getDailyVisitTrend", "beginDate": "20261101", "endDate": "20261101"}
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def sandbox(clock: HandClock) -> Iterator[Sandbox]:
-    with Sandbox(clock=clock) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(sandbox: Sandbox) -> Caller:
-    return Caller(sandbox)
 
 
 def returned(answer: Any) -> Any:

@@ -18,19 +18,9 @@ COMPONENT_TOKEN = "/_sandbox/component_token"
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def sandbox(clock: HandClock) -> Iterator[Sandbox]:
     with Sandbox(clock=clock, apps=APPS) as running:
         yield running
-
-
-@pytest.fixture
-def caller(sandbox: Sandbox) -> Caller:
-    return Caller(sandbox)
 
 
 # /cgi-bin/component/api_authorizer_token

@@ -42,11 +42,6 @@ SEEN = {
 }
 
 
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
 @pytest.mark.parametrize("kind", SEEN)
 def test_the_client_sees_each_kind_as_its_documented_error(clock, kind):
     error, words = SEEN[kind]

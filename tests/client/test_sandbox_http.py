@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -15,25 +14,9 @@ import requests
 
 from airflow_wechat.sandbox import App, Sandbox
 from airflow_wechat.sandbox.listener import Handler
-from client.sandboxed import DAILY, STABLE, Caller, HandClock, client_of
+from client.sandboxed import DAILY, STABLE, Caller, client_of
 
 PERIOD = DAILY.granularity.period_of(date(2026, 11, 1))
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def sandbox(clock: HandClock) -> Iterator[Sandbox]:
-    with Sandbox(clock=clock) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(sandbox: Sandbox) -> Caller:
-    return Caller(sandbox)
 
 
 def test_the_small_packets_of_a_kept_connection_are_not_held_back(sandbox, caller):

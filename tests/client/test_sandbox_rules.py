@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 import requests
 
 from airflow_wechat.sandbox import Sandbox
-from client.sandboxed import CLASSIC, DAILY, MONTHLY, QUOTA, STABLE, WEEKLY, Caller, HandClock
+from client.sandboxed import CLASSIC, DAILY, MONTHLY, QUOTA, STABLE, WEEKLY, Caller
 
 RID = re.compile(r" rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$")
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def sandbox(clock: HandClock) -> Iterator[Sandbox]:
-    with Sandbox(clock=clock) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(sandbox: Sandbox) -> Caller:
-    return Caller(sandbox)
 
 
 # What every call must be

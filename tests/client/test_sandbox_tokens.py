@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from airflow_wechat.sandbox import App, Sandbox
-from client.sandboxed import Caller, HandClock
+from client.sandboxed import Caller
 
 RID = re.compile(r" rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$")
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def sandbox(clock: HandClock) -> Iterator[Sandbox]:
-    with Sandbox(clock=clock) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(sandbox: Sandbox) -> Caller:
-    return Caller(sandbox)
 
 
 def test_a_stable_token_is_the_same_for_everyone_and_says_how_long_it_lives(caller, clock):
