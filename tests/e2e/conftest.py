@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from psycopg2 import sql
 from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
 
-from airflow_wechat.client.periods import Period, latest_complete
+from airflow_wechat.client.periods import READY_AFTER, Period, latest_complete
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.sandbox import Sandbox
 from e2e.airflow_api import Run, all_ended
@@ -26,7 +26,6 @@ from postgres_server import PostgresServer
 PROJECT = Path(__file__).parents[2]
 DAG_FOLDERS = (PROJECT / "dags", Path(__file__).parent / "dags")
 
-READY_AFTER = timedelta(hours=10, minutes=30)
 
 _TARGET = "target"
 
