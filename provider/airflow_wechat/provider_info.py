@@ -29,7 +29,7 @@ def _conn_field(option: Option) -> dict[str, Any]:
     if option.number:
         schema["exclusiveMinimum"] = 0
     if option.choices:
-        schema |= {"enum": [*option.choices, None], "default": option.choices[0]}
+        schema["enum"] = [*option.choices]
     if option.lines or option.secret:
         schema["format"] = "multiline" if option.lines else "password"
     return {"label": option.label, "description": option.help, "schema": schema}

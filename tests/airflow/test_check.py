@@ -50,7 +50,7 @@ def test_a_database_connection_that_is_not_there_is_a_finding(wechat):
 def test_an_extra_that_airflow_would_pass_over_is_a_finding(connect_wechat, sandbox):
     connect_wechat(extra="{token_source: supplied}")
 
-    assert "Extra is not JSON" in found_of()["connection"].words
+    assert "Extra is no JSON" in found_of()["connection"].words
     assert sandbox.requests == []
 
 

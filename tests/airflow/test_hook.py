@@ -68,6 +68,33 @@ def test_a_timeout_that_is_no_time_is_refused(connect_wechat, timeout):
         _ = WeChatHook().client
 
 
+@pytest.mark.parametrize("extra", ['{"token_source": "supplied",}', "{", "token_source=supplied"])
+def test_an_extra_that_is_no_json_is_refused_and_no_secret_sent(connect_wechat, sandbox, extra):
+    connect_wechat(extra=extra)
+
+    with pytest.raises(ValueError, match="Extra is no JSON: correct it"):
+        WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
+
+    assert sandbox.requests == []
+
+
+def test_blanks_around_app_id_and_secret_are_not_part_of_them(connect_wechat, sandbox):
+    connect_wechat(login=f" {sandbox.app.app_id}\n", password=f"{sandbox.app.secret} ")
+
+    [row] = WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
+
+    assert row["app_id"] == sandbox.app.app_id
+
+
+def test_the_test_button_promises_nothing_where_nothing_can_be_tried(connect_wechat):
+    connect_wechat(extra={"token_source": "none"}, host="http://127.0.0.1:1")
+
+    assert WeChatHook().test_connection() == (
+        True,
+        "The connection is complete; whether WeChat agrees, only a report shows",
+    )
+
+
 @pytest.mark.parametrize("extra", ["5", "[1]", '"text"'])
 def test_an_extra_that_is_no_object_is_refused(connect_wechat, extra):
     connect_wechat(extra=extra)

@@ -23,7 +23,7 @@ CHANGED = Secret("the-changed-refresh-token")
 
 
 def kept_for(extra=AUTHORIZER) -> KeptRefreshToken:
-    return KeptRefreshToken("mini_one", Options.read(extra))
+    return KeptRefreshToken("wxone", Options.read(extra))
 
 
 @pytest.fixture
@@ -75,19 +75,19 @@ def test_the_variable_cannot_be_read_without_the_connection(variables):
     assert "changed" not in value
 
 
-def test_the_variable_of_another_connection_is_not_taken(variables, monkeypatch):
+def test_the_variable_of_another_mini_program_is_not_taken(variables, monkeypatch):
     kept_for().keep(CHANGED)
     [value] = variables.values()
-    monkeypatch.setenv("AIRFLOW_VAR_WECHAT_AUTHORIZER_REFRESH_TOKEN_MINI_TWO", value)
+    monkeypatch.setenv("AIRFLOW_VAR_WECHAT_AUTHORIZER_REFRESH_TOKEN_WXPLATFORM_WXTWO", value)
 
-    other = KeptRefreshToken("mini_two", Options.read(AUTHORIZER))
+    other = KeptRefreshToken("wxtwo", Options.read(AUTHORIZER))
 
     assert other.options()["authorizer_refresh_token"] == "the-first-refresh-token"
 
 
 @pytest.mark.parametrize("value", ["", "{", "gAAAA", "日本"])
 def test_a_variable_that_makes_no_sense_is_passed_over(monkeypatch, value):
-    monkeypatch.setenv("AIRFLOW_VAR_WECHAT_AUTHORIZER_REFRESH_TOKEN_MINI_ONE", value)
+    monkeypatch.setenv("AIRFLOW_VAR_WECHAT_AUTHORIZER_REFRESH_TOKEN_WXPLATFORM_WXONE", value)
 
     assert kept_for().options()["authorizer_refresh_token"] == "the-first-refresh-token"
 
@@ -108,6 +108,7 @@ def test_a_token_that_cannot_be_kept_is_told_and_ends_nothing(caplog, monkeypatc
         kept_for().keep(CHANGED)
 
     assert (
-        "could not be kept in the Variable wechat_authorizer_refresh_token_mini_one (OSError)" in caplog.text
+        "could not be kept in the Variable wechat_authorizer_refresh_token_wxplatform_wxone (OSError)"
+        in caplog.text
     )
     assert "the-changed" not in caplog.text

@@ -89,7 +89,19 @@ def test_plain_http_to_anybody_else_is_refused_even_without_a_token(url: str) ->
 
 
 @pytest.mark.parametrize(
-    "proxy", ["proxy:3128", "socks5://p:1", "http://p", "http://:80", "http://p:no", "http://[::1"]
+    "proxy",
+    [
+        "proxy:3128",
+        "socks5://p:1",
+        "http://p",
+        "http://:80",
+        "http://p:no",
+        "http://[::1",
+        "http://u\\\\x:p@h:80",
+        "http://u:p/x@h:80",
+        "http://u:密@h:80",
+        "http://h:80/x",
+    ],
 )
 def test_a_proxy_that_is_none_is_refused_by_its_field(proxy: str) -> None:
     with pytest.raises(
@@ -102,6 +114,18 @@ def test_a_ca_bundle_that_holds_certificates_is_accepted(tmp_path: Path) -> None
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
 
     made_of(app_secret="s", ca_bundle=str(tmp_path / "ca.pem"))
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://proxy:3128", "https://u:p%40ss@[::1]:80", "http://u@proxy.example:3128"]
+)
+def test_a_proxy_is_accepted_with_or_without_a_password(proxy: str) -> None:
+    made_of(app_secret="s", proxy=proxy)
+
+
+def test_a_ca_bundle_whose_name_is_none_is_refused_by_its_field() -> None:
+    with pytest.raises(ValueError, match=r"^ca_bundle="):
+        made_of(app_secret="s", ca_bundle="a\0b")
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])

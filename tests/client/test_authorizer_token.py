@@ -34,10 +34,12 @@ def kept() -> Kept:
     return Kept()
 
 
-def source(server: ScriptedServer, kept: Kept, component: TokenSource | None = None) -> AuthorizerToken:
+def source(
+    server: ScriptedServer, kept: Kept, component: TokenSource | None = None, known: Secret = REFRESH
+) -> AuthorizerToken:
     component = component or GivenToken(COMPONENT, "component_access_token")
     transport = Transport(server.url, waits=wait_none())
-    return AuthorizerToken(transport, "wx1", "wxplatform", component, REFRESH, kept.append)
+    return AuthorizerToken(transport, "wx1", "wxplatform", component, REFRESH, lambda: known, kept.append)
 
 
 def giving(token: str, refresh_token: Any = REFRESH) -> dict[str, Any]:
@@ -110,6 +112,28 @@ def test_a_changed_refresh_token_is_kept_even_where_the_rest_makes_no_sense(
     assert kept == ["another-refresh-token"]
 
 
+def test_a_refresh_token_that_another_run_was_given_is_read_again(server: ScriptedServer, kept: Kept) -> None:
+    server.on(PATH, {"errcode": 61023, "errmsg": "refresh_token is invalid"}, giving("t1", "the-newer-one"))
+
+    assert source(server, kept, known=Secret("the-newer-one")).token() == "t1"
+    assert [request.json["authorizer_refresh_token"] for request in server.requests] == [
+        REFRESH,
+        "the-newer-one",
+    ]
+    assert kept == []
+
+
+def test_a_refresh_token_that_nobody_has_a_newer_of_is_asked_with_once(
+    server: ScriptedServer, kept: Kept
+) -> None:
+    server.on(PATH, {"errcode": 61023, "errmsg": "refresh_token is invalid"})
+
+    with pytest.raises(FixCredentialsError):
+        source(server, kept).token()
+
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("errcode", [40001, 40014, 42001])
 def test_a_stale_platform_token_is_asked_for_again(server: ScriptedServer, kept: Kept, errcode: int) -> None:
     server.on("/component", {"access_token": "c1"}, {"access_token": "c2"})
@@ -121,7 +145,7 @@ def test_a_stale_platform_token_is_asked_for_again(server: ScriptedServer, kept:
 
 
 def test_a_platform_token_that_stays_stale_ends_the_task(server: ScriptedServer, kept: Kept) -> None:
-    server.on("/component", {"access_token": "c1"})
+    server.on("/component", {"access_token": "c1"}, {"access_token": "c2"})
     server.on(PATH, {"errcode": 40001, "errmsg": "invalid credential rid: 1-2-3"})
 
     with pytest.raises(FixCredentialsError, match=r"rid: 1-2-3.*component_access_token, or what token_url"):

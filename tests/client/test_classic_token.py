@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -174,6 +175,58 @@ def test_a_writer_that_was_killed_is_in_nobodys_way(tmp_path: Path) -> None:
 
     kept = shared.read()
     assert kept and kept.value == "t1"
+
+
+def test_a_token_that_cannot_be_shared_is_used_all_the_same(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    server.on(CLASSIC_TOKEN_PATH, giving("t1"), giving("t2"))
+    monkeypatch.setattr(SharedToken, "write", full)
+    tokens = source(server, shared=SharedToken(tmp_path / "token"))
+
+    assert [tokens.token(), tokens.token()] == ["t1", "t1"]
+    assert "cannot be shared with this machine's other workers: No space left" in caplog.text
+
+
+def test_all_of_wechats_hosts_share_one_token_and_no_other_host_does(folder: Path) -> None:
+    def file(url: str) -> Path:
+        return SharedToken.of(url, "wx1", "the-secret")._file
+
+    assert file("https://api.weixin.qq.com") == file("https://sh.api.weixin.qq.com/")
+    assert file("https://api.weixin.qq.com") != file("https://gateway.example")
+
+
+def test_a_folder_that_cannot_be_made_names_the_way_out(folder: Path) -> None:
+    (folder / f"airflow-wechat-{os.getuid()}").write_text("a file")
+
+    with pytest.raises(ValueError, match="let TMPDIR name another place"):
+        SharedToken.of("https://api.weixin.qq.com", "wx1", "the-secret")
+
+
+def test_a_child_forked_while_the_lock_is_held_does_not_hold_it(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time; from pathlib import Path; "
+        "from airflow_wechat.client.token_sources.classic import SharedToken\n"
+        "shared = SharedToken(Path(sys.argv[1]))\n"
+        "with shared.locked():\n    child = os.fork()\n    child or time.sleep(60)\n"
+        "print(child, flush=True)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, str(tmp_path / "token")]
+    parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    try:
+        before = time.monotonic()
+        with SharedToken(tmp_path / "token").locked():
+            waited = time.monotonic() - before
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+    assert waited < 10
 
 
 # Many processes

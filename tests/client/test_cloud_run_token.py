@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,18 @@ def test_no_file_means_no_token(base_url: str, tmp_path: Path) -> None:
 
 
 def test_https_without_the_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FixCredentialsError, match=r"needs the file .*http://api\.weixin\.qq\.com"):
+    with pytest.raises(FixCredentialsError, match=r"needs a token in the file .*http://api\.weixin\.qq\.com"):
         CloudRunToken(HTTPS, tmp_path / "none").token()
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"CANARY \xff"])
+def test_a_file_without_a_token_is_as_none_and_not_repeated(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+    with pytest.raises(FixCredentialsError, match="needs a token in the file") as caught:
+        CloudRunToken(HTTPS, file).token()
+
+    assert "CANARY" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_platform_may_renew_the_file_at_any_time(file: Path) -> None:

@@ -69,7 +69,7 @@ def test_what_the_function_returns_reads_as_https_answers() -> None:
     ]
 
 
-def test_fields_nobody_knows_get_the_names_they_have_over_https() -> None:
+def test_fields_nobody_knows_get_names_of_the_same_kind() -> None:
     answer = read({"list": [{"someNewField": {"innerPart": [{"deepestOne": 1}]}}]})
 
     assert answer["list"] == [{"some_new_field": {"inner_part": [{"deepest_one": 1}]}}]
@@ -129,6 +129,11 @@ def test_a_function_that_threw_says_so() -> None:
 def test_a_call_that_returns_no_text_is_refused(answer: dict[str, Any]) -> None:
     with pytest.raises(CheckAnswerError):
         by_cloud_function("e", "f")(DAILY, MONDAY).read({"errcode": 0} | answer)
+
+
+def test_a_token_refused_inside_the_function_is_not_taken_for_ours() -> None:
+    with pytest.raises(RenewTokenError, match="a token of its cloud environment, not with ours"):
+        read({"errCode": 40001, "errMsg": "invalid credential"})
 
 
 json_values = st.recursive(

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +53,27 @@ def test_after_a_refusal_the_connection_is_read_again() -> None:
     assert source.renewed(Secret("t1")) == source.token() == "t2"
 
 
+def test_all_threads_share_one_reading_of_the_connection() -> None:
+    readings = []
+    ready = threading.Barrier(8)
+
+    def reread() -> Secret:
+        readings.append(1)
+        return Secret("t2")
+
+    source = GivenToken(Secret("t1"), "access_token", reread)
+
+    def renew(_: int) -> Secret:
+        ready.wait(10)
+        return source.renewed(Secret("t1"))
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(renew, range(8)))
+
+    assert found == ["t2"] * 8
+    assert len(readings) == 1
+
+
 def test_a_token_that_another_thread_found_is_taken() -> None:
     source = given("t1", "t2", "t3")
     source.renewed(Secret("t1"))
@@ -83,14 +106,39 @@ def test_the_token_is_found_where_its_path_leads(
     assert asking(server, *paths).token() == "t1"
 
 
-def test_the_server_is_asked_by_get_with_its_query(server: ScriptedServer) -> None:
+@pytest.mark.parametrize(
+    "query",
+    ["", "?app=wx1&key=a%20b", "?sk_live_KEY", "?scope=a&scope=b", "?sig=%2B%2F%FF%3D&se=2026-01-01T00:00"],
+)
+def test_the_server_is_asked_by_get_with_its_query_as_it_is_written(
+    server: ScriptedServer, query: str
+) -> None:
     server.on(PATH, {"access_token": "t1"})
 
-    asking(server, query="?app=wx1&key=a%20b").token()
+    asking(server, query=query).token()
 
     [request] = server.requests
-    assert request.method == "GET"
-    assert request.query == {"app": ["wx1"], "key": ["a b"]}
+    assert (request.method, request.target) == ("GET", f"{PATH}{query}")
+
+
+@pytest.mark.parametrize("query", ["?type=access_token", "?app=wx0123456789abcdef", "?a=expires_in"])
+def test_words_of_the_query_may_stand_in_the_answer(server: ScriptedServer, query: str) -> None:
+    server.on(PATH, {"access_token": "68_wx0123456789abcdef.access_token", "expires_in": 7200})
+
+    assert asking(server, query=query).token() == "68_wx0123456789abcdef.access_token"
+
+
+@pytest.mark.parametrize("query", ["?k=1", "?short", "?key=abcdefghijk"])
+def test_no_query_is_logged_however_short(
+    server: ScriptedServer, query: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.on(PATH, {"access_token": "t1"})
+
+    with caplog.at_level(logging.DEBUG):
+        asking(server, query=query).token()
+
+    assert f"{PATH}?***" in caplog.text
+    assert query not in caplog.text
 
 
 def in_ten_minutes() -> float:
@@ -133,6 +181,32 @@ def test_an_end_that_is_none_is_refused(server: ScriptedServer, end: Any) -> Non
     server.on(PATH, {"access_token": "t1", "expires_in": end})
 
     with pytest.raises(CheckAnswerError, match="correct expires_path"):
+        asking(server).token()
+
+
+@pytest.mark.parametrize("path", ["access_token", "data"])
+def test_an_end_looked_for_in_the_wrong_place_is_not_repeated(server: ScriptedServer, path: str) -> None:
+    server.on(PATH, {"access_token": "68_CANARY", "data": {"token": "68_CANARY"}})
+
+    with pytest.raises(CheckAnswerError, match="correct expires_path") as caught:
+        asking(server, "access_token", path).token()
+
+    assert "CANARY" not in str(caught.value)
+
+
+def test_a_server_that_repeats_a_refused_token_is_named(server: ScriptedServer) -> None:
+    server.on(PATH, {"access_token": "t1"})
+    source = asking(server)
+
+    with pytest.raises(RenewTokenError, match="the token server gives the token that WeChat has refused"):
+        source.renewed(source.token())
+
+
+@pytest.mark.parametrize("script", [Reply(b"", 403), Reply(b"", 302), b"<html>"])
+def test_troubles_of_the_server_ask_to_look_at_the_server(server: ScriptedServer, script: Script) -> None:
+    server.on(PATH, script)
+
+    with pytest.raises(CheckAnswerError, match="see whether token_url in the connection's Extra is right"):
         asking(server).token()
 
 
@@ -194,7 +268,7 @@ def test_no_trouble_tells_the_servers_key_or_a_token(
 
     told = "".join(traceback.format_exception(caught.value)) + caplog.text
     assert not any(text in told for text in (KEY, "KEY%2Bof", "TOKEN-OF-TODAY"))
-    assert "key=***" in caplog.text
+    assert "/wechat/token?***" in caplog.text
 
 
 def test_a_server_that_is_down_is_a_passing_trouble_of_the_field() -> None:
@@ -205,6 +279,8 @@ def test_a_server_that_is_down_is_a_passing_trouble_of_the_field() -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "https://tokens.example/t?key=1#CANARY",
+        "https://tokens.example/t#CANARY",
         "http://tokens.example/t?key=CANARY",
         "https://user:CANARY@tokens.example/t",
         "ftp://tokens.example/CANARY",
@@ -218,3 +294,7 @@ def test_a_url_that_is_not_allowed_names_the_field_and_is_not_repeated(url: str)
         split_token_url(url)
 
     assert "CANARY" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_bare_host_means_https() -> None:
+    assert split_token_url("tokens.example/t?key=1") == ("https://tokens.example", "/t", "key=1")

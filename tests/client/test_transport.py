@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import gzip
 import itertools
 import json
@@ -728,6 +729,46 @@ def test_a_server_without_a_clock_leaves_it_open(server: ScriptedServer, headers
     transport.post(PATH, {})
 
     assert transport.clock_ahead is None
+
+
+def test_where_a_redirect_leads_is_not_even_read(server: ScriptedServer, log: Everything) -> None:
+    headers = (("Location", f"http://[::1?access_token={quote_plus(TOKEN)}\xff"),)
+    endless = itertools.repeat(b" " * 65536, 10_000)
+    server.on(PATH, Reply(status=302, headers=headers, stream=endless))
+
+    with pytest.raises(CheckAnswerError, match=r"HTTP 302 .*, expected 200") as caught:
+        post(server.url)
+
+    assert leaks(told(caught.value)) == []
+    assert leaks(log.text) == []
+
+
+def test_a_header_that_echoes_the_url_is_not_logged(server: ScriptedServer, log: Everything) -> None:
+    def echo(request: Request) -> Script:
+        headers = (("no colon " + request.target, ""), (" bad", request.target))
+        return Reply(stream=[b'{"list":[]}'], headers=headers)
+
+    server.on(PATH, echo)
+
+    post(server.url)
+
+    assert leaks(log.text) == []
+
+
+@pytest.mark.parametrize(("status", "error"), [(407, FixCredentialsError), (502, TryAgainError)])
+def test_a_proxy_that_refuses_is_named(
+    server: ScriptedServer, log: Everything, status: int, error: type[WeChatError]
+) -> None:
+    authorization = base64.b64encode(b"user:the-proxy-password").decode()
+    server.on("443", Reply(authorization.encode(), status, reason=authorization))  # of CONNECT HOST:443
+    network = Network(proxy=Secret(server.url.replace("://", "://user:the-proxy-password@")))
+
+    with pytest.raises(error, match="see whether proxy in the connection's Extra") as caught:
+        transport_to("https://api.weixin.qq.com", network=network, tries=1).post(PATH, {})
+
+    assert type(caught.value) is error
+    assert authorization not in told(caught.value) + log.text
+    assert "the-proxy-password" not in told(caught.value) + log.text
 
 
 def test_a_bundle_of_the_environment_that_is_not_there_ends_the_task_and_is_named(

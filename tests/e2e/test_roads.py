@@ -38,6 +38,11 @@ def run(connected):
     return once
 
 
+def kept_for(sandbox):
+    """The Variable for a changed refresh token."""
+    return f"wechat_{REFRESH_TOKEN}_{sandbox.component.app_id}_{sandbox.app.app_id}"
+
+
 def rows(target, road):
     table = sql.Identifier(f"e2e_road_{road}")
     columns = sql.SQL("app_id, period_start, visit_pv, visit_uv, stay_time_uv, visit_depth")
@@ -67,5 +72,5 @@ def test_a_changed_refresh_token_is_kept_encrypted_and_used_by_the_next_run(conn
     assert (first["authorizer"], second["authorizer"]) == ("success", "success")
     assert changed != given
     assert changed in used
-    kept = connected.api.call("GET", "/variables/wechat_authorizer_refresh_token_wechat_road_authorizer")
+    kept = connected.api.call("GET", f"/variables/{kept_for(sandbox)}")
     assert changed not in str(kept)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
 
 from airflow_wechat.client.base_url import DEFAULT_BASE_URL
 from airflow_wechat.client.client import WeChatClient
@@ -51,6 +52,11 @@ class Settings:
         """Return a secret option."""
         return Secret(self.options[name])
 
+    def rereading(self, name: str) -> Callable[[], Secret]:
+        """Return what reads a secret option again, from where the connection is."""
+        reread = self.reread or (lambda: self.options)
+        return lambda: Secret(reread()[name])
+
 
 def client_from(settings: Settings, *, renews: bool = True, **transport_options: Any) -> WeChatClient:
     """Make a client; nothing is asked yet.
@@ -92,30 +98,27 @@ def _network(options: Options) -> Network:
 
 
 def _check_proxy(proxy: str) -> None:
+    # As urllib3 reads it, which is who connects; urlsplit takes a backslash for a part of the password.
     try:
-        parts = urlsplit(proxy)
-        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port is not None
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError("proxy in the connection's Extra is not allowed: give http://HOST:PORT")
+        url = parse_url(proxy)
+    except LocationParseError:
+        url = Url()
+    plain = proxy.isascii() and "\\" not in proxy and not (url.path or url.query or url.fragment)
+    if not (url.scheme in ("http", "https") and url.host and url.port and plain):
+        raise ValueError(
+            "proxy in the connection's Extra is not allowed: give http://HOST:PORT, or "
+            "http://USER:PASSWORD@HOST:PORT with everything but letters and digits percent-encoded"
+        )
 
 
 def _check_ca_bundle(file: str) -> None:
-    problem = None
     try:
         ssl.create_default_context(cafile=file)
-    except OSError as error:  # ssl.SSLError among them
-        problem = (
-            os.strerror(error.errno)
-            if not isinstance(error, ssl.SSLError) and error.errno
-            else "no certificates"
-        )
-    if problem:
+    except (OSError, ValueError) as error:  # ssl.SSLError among them
         raise ValueError(
-            f"ca_bundle={file!r} in the connection's Extra cannot be used ({problem}): give a file of "
+            f"ca_bundle={file!r} in the connection's Extra cannot be used ({error}): give a file of "
             f"certificates, PEM, that every worker can read"
-        )
+        ) from None
 
 
 def _sealer(settings: Settings) -> Sealer | None:
@@ -138,6 +141,7 @@ Serve = Callable[[], TokenServer]
 
 def _served(options: Options, network: Network, **transport_options: Any) -> TokenServer:
     paths = options["token_path"], options["expires_path"]
+    network = replace(network, proxy=None)  # the connection's is for WeChat; this one may be in the house
     return TokenServer(options["token_url"], *paths, network, **transport_options)
 
 
@@ -160,6 +164,7 @@ def _authorizer(settings: Settings, transport: Transport, serve: Serve) -> Token
         settings.options["component_appid"],
         _given_or_served("component_access_token", settings, serve),
         settings.secret("authorizer_refresh_token"),
+        settings.rereading("authorizer_refresh_token"),
         settings.keep_refresh_token,
     )
 
@@ -167,8 +172,7 @@ def _authorizer(settings: Settings, transport: Transport, serve: Serve) -> Token
 def _given_or_served(name: str, settings: Settings, serve: Serve) -> TokenSource:
     if "token_url" in settings.options:
         return serve()
-    reread = settings.reread
-    return GivenToken(settings.secret(name), name, reread and (lambda: Secret(reread()[name])))
+    return GivenToken(settings.secret(name), name, settings.rereading(name))
 
 
 def _none(_: Settings, transport: Transport, __: Serve) -> TokenSource:

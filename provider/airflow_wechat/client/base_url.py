@@ -20,7 +20,7 @@ def check_base_url(base_url: str, *, tokenless: bool = False) -> str:
     scheme, _, rest = url.rpartition("://")
     url = f"{scheme.lower() or 'https'}://{rest}".rstrip("/")
     parts = _parts(url)
-    if parts is None:
+    if parts is None or "\\" in url:  # who connects may take another part of it for the host
         raise ValueError(f"base URL cannot be read: give https://HOST, as {DEFAULT_BASE_URL}")
     if parts.username is not None or "?" in url or "#" in url:
         raise ValueError(f"base URL for {parts.hostname!r} must not carry a user, a query or a fragment")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -16,7 +16,7 @@ from airflow_wechat.client.periods import Period
 from airflow_wechat.client.reports import REPORTS, Report, Row
 from airflow_wechat.client.routes import Question, Route, by_https
 from airflow_wechat.client.secret import Secret
-from airflow_wechat.client.tokens import TokenSource
+from airflow_wechat.client.tokens import Proof, TokenSource
 from airflow_wechat.client.transport import Transport
 
 DEFAULT_CONCURRENCY = 8
@@ -78,12 +78,14 @@ class WeChatClient:
             list for a period that ended less than 3 days ago
         :raises WeChatError: for everything else that goes wrong, by its class
         """
-        answer = self.ask(self._route(report, period))
+        question = self._route(report, period)
+        answer = self.ask(question)
         now = self._clock()
-        rows = rows_of(report, period, self.app_id, answer, now)
+        rows = rows_of(replace(report, path=question.name), period, self.app_id, answer, now)
         if not rows and now - period.ends_at < _RECENT:
             raise WaitForDataError(
-                f"an empty list for {period}, which ended less than {_RECENT.days} days ago", path=report.path
+                f"an empty list for {period}, which ended less than {_RECENT.days} days ago",
+                path=question.name,
             )
         return rows
 
@@ -148,11 +150,13 @@ class WeChatClient:
         answer = self.ask(Question(QUOTA_PATH, {"cgi_path": report.path}, partial(checked, path=QUOTA_PATH)))
         return quota_in(answer, QUOTA_PATH)
 
-    def check_credentials(self) -> None:
+    def check_credentials(self) -> Proof:
         """Make sure that WeChat accepts this app's token; asks for no data.
 
+        :return: what has shown it
         :raises WeChatError: where it does not, with the reason
         """
         self._tokens.token()
-        if not self._tokens.vouched:
+        if self._tokens.proof is Proof.TRIED:
             self.quota(next(iter(REPORTS.values())))
+        return self._tokens.proof

@@ -115,6 +115,8 @@ OPTIONS = _of(
 )
 """Every option by its name, in the order of the form."""
 
+_A_DAY = 86_400
+
 SEALING = ("sym_key", "sym_sn", "private_key", "certificate", "certificate_sn")
 """The options of encrypted and signed calls."""
 
@@ -217,7 +219,8 @@ def _problems(extra: Mapping[str, Any]) -> Iterator[str]:
 
 def _misspelt(extra: Mapping[str, Any]) -> Iterator[str]:
     for name in extra:
-        if name not in OPTIONS and (meant := get_close_matches(str(name), OPTIONS, n=1, cutoff=0.85)):
+        plain = str(name).lower().removeprefix("extra__wechat__")
+        if name not in OPTIONS and (meant := get_close_matches(plain, OPTIONS, n=1, cutoff=0.85)):
             yield f"{name!r:.60} is no option: write {meant[0]}"
 
 
@@ -233,12 +236,14 @@ def _wrong(option: Option, value: Any) -> Iterator[str]:
 
 
 def _wrong_number(option: Option, value: Any) -> Iterator[str]:
+    if isinstance(value, str) and not value.strip():
+        return
     try:
-        number = float(_text(value) or (option.default if value == "" else "nan"))
+        number = float(_text(value) or "nan")
     except ValueError:
         number = 0.0
-    if not 0 < number < float("inf"):
-        yield f"{option.name}={value!r:.60} is not allowed: give a number above 0"
+    if not 0 < number <= _A_DAY:
+        yield f"{option.name}={value!r:.60} is not allowed: give a number above 0, at most {_A_DAY}"
 
 
 def _unfit(chosen: str, choice: _Choice, given: set[str]) -> Iterator[str]:

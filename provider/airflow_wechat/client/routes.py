@@ -9,17 +9,23 @@ from functools import partial
 from typing import Any
 
 from airflow_wechat.client.answers import Answer, checked, decode
-from airflow_wechat.client.errors import CheckAnswerError
+from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError
 from airflow_wechat.client.periods import Period, compact
 from airflow_wechat.client.reports import Report
 
 INVOKE_PATH = "/tcb/invokecloudfunction"
+
+_NOT_OURS = (
+    "let the task retry; the function makes its call with a token of its cloud environment, not with ours: "
+    "where it goes on, deploy the function again"
+)
 
 
 @dataclass(frozen=True)
 class Question:
     """A call that asks for a period: what to post where, and how to read what WeChat's API would answer.
 
+    :param asks: the call that is made at the other end, where it is not ``path`` itself
     :param read: from the answer to the object that the HTTPS API answers; raises the error it stands for
     """
 
@@ -27,6 +33,12 @@ class Question:
     body: Mapping[str, Any]
     read: Callable[[Answer], Answer]
     query: Mapping[str, str] = field(default_factory=dict)
+    asks: str = ""
+
+    @property
+    def name(self) -> str:
+        """What errors in the rows name: the call that has made them."""
+        return self.asks or self.path
 
 
 Route = Callable[[Report, Period], Question]
@@ -54,7 +66,7 @@ def by_cloud_function(env: str, name: str) -> Route:
             "endDate": compact(period.end),
         }
         read = partial(_returned, report.cloud_call)
-        return Question(INVOKE_PATH, event, read, query={"env": env, "name": name})
+        return Question(INVOKE_PATH, event, read, query={"env": env, "name": name}, asks=report.cloud_call)
 
     return route
 
@@ -62,8 +74,9 @@ def by_cloud_function(env: str, name: str) -> Route:
 def _returned(cloud_call: str, answer: Answer) -> Answer:
     """Read what the cloud function returned: an error of its own inside a successful call, or the report."""
     text = checked(answer, INVOKE_PATH).get("resp_data")
-    body = text.encode(errors="replace") if isinstance(text, str) else b"no text in resp_data"
-    returned = decode(body, cloud_call)
+    if not isinstance(text, str):
+        raise CheckAnswerError("no resp_data in the answer", path=INVOKE_PATH)
+    returned = decode(text.encode(errors="replace"), cloud_call)
     if "errorMessage" in returned:
         raise CheckAnswerError(
             f"the cloud function failed: {returned['errorMessage']!r:.200}",
@@ -71,7 +84,10 @@ def _returned(cloud_call: str, answer: Answer) -> Answer:
             advice="see its log in WeChat's console",
         )
     errcode = returned.get("errCode", returned.get("errcode", 0))
-    checked({"errcode": errcode, "errmsg": returned.get("errMsg", returned.get("errmsg"))}, cloud_call)
+    try:
+        checked({"errcode": errcode, "errmsg": returned.get("errMsg", returned.get("errmsg"))}, cloud_call)
+    except RenewTokenError as refused:
+        raise RenewTokenError(refused.errmsg, refused.errcode, refused.path, _NOT_OURS) from None
     return {_snake_case(name): _snake_cased(value) for name, value in returned.items()}
 
 

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from airflow_wechat.client.answers import Answer
@@ -24,6 +25,14 @@ _RENEW_BEFORE_END = 60.0
 Clock = Callable[[], float]
 
 
+class Proof(Enum):
+    """What shows that WeChat agrees with what a token source says."""
+
+    GIVEN = "that WeChat itself has just given the token"
+    TRIED = "that a call with the token succeeds"
+    NONE = "nothing but a report"
+
+
 class TokenSource(Protocol):
     """Gives access tokens; threads may share one."""
 
@@ -33,8 +42,8 @@ class TokenSource(Protocol):
         ...
 
     @property
-    def vouched(self) -> bool:
-        """Whether it takes WeChat itself to get a token, so that having one shows that WeChat agrees."""
+    def proof(self) -> Proof:
+        """What shows that WeChat agrees with a token of this source."""
         ...
 
     def token(self) -> Secret:
@@ -70,7 +79,7 @@ class HeldToken(ABC):
     """
 
     parameter = "access_token"
-    vouched = True
+    proof = Proof.GIVEN
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock

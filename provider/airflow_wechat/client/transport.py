@@ -6,6 +6,7 @@ a :class:`~airflow_wechat.client.secret.Secret`.
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -20,22 +21,30 @@ from functools import cached_property, partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from tenacity.wait import wait_base
 
 from airflow_wechat.client.answers import Answer, checked, decode
 from airflow_wechat.client.base_url import DEFAULT_BASE_URL, check_base_url
-from airflow_wechat.client.errors import CheckAnswerError, FixRequestError, TryAgainError, WeChatError
+from airflow_wechat.client.errors import (
+    CheckAnswerError,
+    FixCredentialsError,
+    FixRequestError,
+    TryAgainError,
+    WeChatError,
+)
+from airflow_wechat.client.options import OPTIONS
 from airflow_wechat.client.secret import HIDDEN, Secret, hide, secrets_in
 
 if TYPE_CHECKING:
     from airflow_wechat.client.sealing import Sealer
 
-DEFAULT_TIMEOUT = 30.0
+DEFAULT_TIMEOUT = float(OPTIONS["timeout"].default)
 
 _CONNECTIONS = 64  # kept open at most; more at once than anybody asks with
 _TRIES = 4
@@ -43,8 +52,15 @@ _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _CERTIFICATES = "see whether REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment names a file"
+_PROXY = (
+    "see whether proxy in the connection's Extra, or HTTPS_PROXY in the environment, is right, with user and "
+    "password where the proxy wants them, and whether it lets this host through"
+)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _SEALED = "/datacube/"  # of the paths we call, the ones that WeChat takes encrypted and signed
+
+Query = Mapping[str, str] | Secret
+"""By its names, or as a whole that is sent as it is and hidden as it is."""
 
 Read = Callable[[Answer], Answer]
 """Makes of an answer what the caller wants of it, or raises what it stands for."""
@@ -63,22 +79,32 @@ class Network:
     proxy: Secret | None = None
     ca_bundle: str | None = None
 
-    @property
+    @cached_property
     def secrets(self) -> list[str]:
-        """What of it nobody may read: the proxy's password."""
-        return secrets_in([Secret(unquote(urlsplit(self.proxy or "").password or ""))])
+        """What of it nobody may read: the proxy's password, also as the header that carries it."""
+        parts = urlsplit(self.proxy or "")
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        header = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return secrets_in([Secret(password), Secret(header)] if password else [])
+
+
+USUAL_NETWORK = Network()
+"""As the environment says."""
 
 
 @dataclass(frozen=True)
 class _Call:
     method: str
     path: str
-    query: Mapping[str, str]
+    query: Query
     body: Mapping[str, Any] | None
     name: str  # what errors call it: the path, unless that says nothing to a reader
+    quoting: bool  # whether an error may quote an answer that cannot be read
 
     @cached_property
     def secrets(self) -> list[str]:
+        if isinstance(self.query, Secret):
+            return [self.query, *secrets_in(Secret(value) for _, value in parse_qsl(self.query))]
         return secrets_in((*self.query.values(), *(self.body or {}).values()))
 
 
@@ -92,7 +118,6 @@ class Transport:
     :param base_url: where WeChat is; plain http only for loopback
     :param tokenless: neither secret nor token is ever sent; then plain http to WeChat's own host is allowed,
         as a container inside WeChat Cloud Run needs it
-    :param quoting: whether an error may quote an answer that cannot be read
     :param sealer: encrypts and signs the calls of reports, where the account asks for that
     :param tries: how often a call is made at most, where troubles pass
     :param waits: the waits between tries
@@ -102,10 +127,9 @@ class Transport:
     def __init__(
         self,
         base_url: str = DEFAULT_BASE_URL,
-        network: Network = Network(),
+        network: Network = USUAL_NETWORK,
         *,
         tokenless: bool = False,
-        quoting: bool = True,
         sealer: Sealer | None = None,
         tries: int = _TRIES,
         waits: wait_base = _WAITS,
@@ -114,7 +138,6 @@ class Transport:
         self.clock_ahead: float | None = None
         """Seconds by which this machine's clock was ahead of WeChat's at the last answer, to a second."""
         self._network = network
-        self._quoting = quoting
         self._sealer = sealer
         self._retrying = Retrying(
             stop=stop_after_attempt(tries),
@@ -130,6 +153,7 @@ class Transport:
         *,
         query: Mapping[str, str] | None = None,
         read: Read | None = None,
+        quoting: bool = True,
         repeatable: bool = True,
     ) -> Answer:
         """Post a body and return the answer, which is a success.
@@ -138,19 +162,19 @@ class Transport:
         :param body: what to send, as JSON
         :param query: goes into the URL
         :param read: what to make of the answer; by default it is returned where its errcode says success
+        :param quoting: whether an error may quote an answer that cannot be read; not where it gives a token
         :param repeatable: whether passing troubles are asked again
         :raises WeChatError: the class that the trouble stands for
         """
-        return self._exchange(_Call("POST", path, query or {}, body, path), read, repeatable=repeatable)
+        call = _Call("POST", path, query or {}, body, path, quoting)
+        return self._exchange(call, read, repeatable=repeatable)
 
-    def get(
-        self, path: str, query: Mapping[str, str], *, name: str | None = None, read: Read | None = None
-    ) -> Answer:
-        """Get an answer, which is a success; see :meth:`post`.
+    def get(self, path: str, query: Query, *, name: str | None = None, read: Read | None = None) -> Answer:
+        """Get an answer that gives a token, so that no error quotes it; see :meth:`post`.
 
         :param name: what errors call it; by default its path
         """
-        return self._exchange(_Call("GET", path, query, None, name or path), read)
+        return self._exchange(_Call("GET", path, query, None, name or path, quoting=False), read)
 
     def _exchange(self, call: _Call, read: Read | None, *, repeatable: bool = True) -> Answer:
         read = read or partial(checked, path=call.name)
@@ -158,10 +182,12 @@ class Transport:
         def attempt() -> Answer:
             hiding = _IN_FLIGHT.set([*call.secrets, *self._network.secrets])
             try:
-                body = hide(self._send(call), call.secrets)
+                body = self._send(call)
             finally:
                 _IN_FLIGHT.reset(hiding)
-            return read(decode(body, call.name, quoting=self._quoting))
+            if not isinstance(call.query, Secret):  # of whose words the answer may have its own
+                body = hide(body, call.secrets)
+            return read(decode(body, call.name, quoting=call.quoting))
 
         return self._retrying(attempt) if repeatable else attempt()
 
@@ -185,7 +211,8 @@ class Transport:
                 self._note_clock(response)
                 _raise_for_status(response, call.name)
                 return sealed.open(response.headers, _read(response, call.name))
-        except OSError as error:  # requests' own exceptions, and those about files of certificates
+        # requests' own exceptions, those about files of certificates, and those about names of hosts
+        except (OSError, urllib3.exceptions.HTTPError) as error:
             failure = _failure(error, call.name, _IN_FLIGHT.get())
         raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
 
@@ -209,13 +236,20 @@ class Transport:
 
     @cached_property
     def _session(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
         session.trust_env = self.base_url.startswith("https:")  # a proxy is not loopback
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
+
+
+class _Session(requests.Session):
+    """Takes no redirect for one: requests reads their targets and bodies even where it follows none."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        return None
 
 
 @dataclass(frozen=True)
@@ -246,13 +280,16 @@ def _read(response: requests.Response, path: str) -> bytes:
     return body
 
 
-def _failure(error: OSError, path: str, secrets: Iterable[str]) -> WeChatError:
+def _failure(error: Exception, path: str, secrets: Iterable[str]) -> WeChatError:
     inner = error.args[0] if error.args else ""
     inner = getattr(inner, "reason", None) or inner
     words = hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
     hung_up = any(isinstance(cause, _HUNG_UP) for cause in getattr(inner, "args", ()))
     if not isinstance(error, requests.RequestException):
         return FixRequestError(words, path=path, advice=_CERTIFICATES)
+    if isinstance(error, requests.exceptions.ProxyError):
+        refused = f" {HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value} " in words  # told in words only
+        return (FixCredentialsError if refused else TryAgainError)(words, path=path, advice=_PROXY)
     if isinstance(error, requests.exceptions.SSLError) and not hung_up:
         return CheckAnswerError(words, path=path)
     return TryAgainError(words, path=path)
@@ -268,6 +305,7 @@ class _HideSecrets(logging.Filter):
     _CREDENTIAL = re.compile(r"((?:token|secret)=)[^&\s\"']*")
 
     def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None  # it may quote what a server has said of the URL
         message = record.getMessage()
         hidden = hide(message.encode(errors="replace"), _IN_FLIGHT.get()).decode()
         hidden = self._CREDENTIAL.sub(rf"\1{HIDDEN}", hidden)

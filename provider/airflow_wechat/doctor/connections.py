@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
-from airflow_wechat.client.options import Options
 from airflow_wechat.client.reports import REPORTS, get_report
 from airflow_wechat.doctor.database import told
 from airflow_wechat.doctor.patient import Access, Database, Patient, UnusableError
-from airflow_wechat.hooks.wechat import client_of
+from airflow_wechat.hooks.wechat import client_of, options_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -41,17 +39,7 @@ def patient_of(
 
 def _wechat(conn_id: str) -> Access:
     connection = _connection(conn_id)
-    _check_extra(connection)
-    return Access(client_of(connection, tries=1, renews=False), Options.read(connection.extra_dejson))
-
-
-def _check_extra(connection: Connection) -> None:
-    """Refuse an Extra that is no JSON: Airflow passes it over, and loads do without what it says."""
-    try:
-        json.loads(connection.extra or "{}")
-    except ValueError:
-        words = "Extra is not JSON: Airflow passes over what it says"
-        raise UnusableError(words, "correct the connection's Extra") from None
+    return Access(client_of(connection, tries=1, renews=False), options_of(connection))
 
 
 def _database(conn_id: str) -> Database:

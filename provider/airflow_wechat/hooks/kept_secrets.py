@@ -38,17 +38,17 @@ class KeptRefreshToken:
     holds the connection can read the Variable, and it counts for as long as the connection holds that token;
     see ``docs/decisions/changed-refresh-token.md``.
 
-    :param conn_id: the connection
-    :param given: its options
+    :param app_id: the Mini Program's AppID
+    :param given: the connection's options
     """
 
-    conn_id: str
+    app_id: str
     given: Options
 
     @property
     def variable(self) -> str:
-        """The Variable's key."""
-        return f"wechat_{_FIELD}_{self.conn_id}"
+        """The Variable's key: all connections of a platform to a Mini Program share it."""
+        return f"wechat_{_FIELD}_{self.given['component_appid']}_{self.app_id}"
 
     def options(self) -> Options:
         """Return the connection's options, with the refresh token that replaced its own, if one did."""
@@ -73,9 +73,8 @@ class KeptRefreshToken:
         else:
             _log.warning(
                 "The changed refresh token is kept, encrypted, in the Variable %s, and used from there until "
-                "the connection %s has another one",
+                "the connection has another one",
                 self.variable,
-                self.conn_id,
             )
 
     def _kept(self) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from airflow_wechat.client.client import WeChatClient
 from airflow_wechat.client.errors import WeChatError
 from airflow_wechat.client.options import OPTIONS, Options
 from airflow_wechat.client.reports import Report, Row, get_report
+from airflow_wechat.client.tokens import Proof
 from airflow_wechat.hooks.kept_secrets import KeptRefreshToken, mask_secrets
 from airflow_wechat.provider_info import CONN_TYPE, HOOK_NAME, UI_FIELD_BEHAVIOUR
 
@@ -67,9 +70,14 @@ class WeChatHook(BaseHook):
         :return: whether it worked, and what WeChat said
         """
         try:
-            self.client.check_credentials()
+            proof = self.client.check_credentials()
         except (WeChatError, ValueError) as error:
             return False, str(error)
+        if proof is Proof.NONE:
+            return (
+                True,
+                "The connection is complete; whether WeChat agrees, only a report shows",
+            )
         return True, f"WeChat accepts what this connection says of {self.client.app_id}"
 
     @classmethod
@@ -88,29 +96,45 @@ class WeChatHook(BaseHook):
         }
 
 
-def client_of(connection: Connection, **transport_options: Any) -> WeChatClient:
+def client_of(connection: Connection, **client_options: Any) -> WeChatClient:
     """Make a client with what a connection says.
 
-    :param transport_options: as :func:`~airflow_wechat.client.assembly.client_from` takes them
+    :param client_options: as :func:`~airflow_wechat.client.assembly.client_from` takes them
     :raises FixCredentialsError: for a connection without AppID, or without an AppSecret where one is needed
     :raises ValueError: for a base URL or an option that is not allowed
     """
-    conn_id, options = connection.conn_id or "", _options_of(connection)
-    mask_secrets(options)
-    kept = KeptRefreshToken(conn_id, options)
+    options = options_of(connection)
+    app_id = (connection.login or "").strip()
     settings = Settings(
-        app_id=connection.login or "",
-        app_secret=connection.password or "",
+        app_id=app_id,
+        app_secret=(connection.password or "").strip(),
         base_url=_base_url(connection),
-        options=kept.options(),
-        reread=lambda: _options_of(BaseHook.get_connection(conn_id)),
-        keep_refresh_token=kept.keep,
+        options=options,
+        reread=lambda: options_of(BaseHook.get_connection(connection.conn_id or "")),
+        keep_refresh_token=lambda changed: KeptRefreshToken(app_id, _given_options(connection)).keep(changed),
     )
-    return client_from(settings, **transport_options)
+    return client_from(settings, **client_options)
 
 
-def _options_of(connection: Connection) -> Options:
-    return Options.read(connection.extra_dejson)
+def options_of(connection: Connection) -> Options:
+    """Return the options of a connection, with the refresh token that WeChat has changed its own to, if any.
+
+    :raises ValueError: for an Extra that is not allowed
+    """
+    given = _given_options(connection)
+    mask_secrets(given)
+    return KeptRefreshToken((connection.login or "").strip(), given).options()
+
+
+def _given_options(connection: Connection) -> Options:
+    return Options.read(_extra(connection))
+
+
+def _extra(connection: Connection) -> object:
+    # Not extra_dejson: it takes what is no JSON for an empty object, and an AppSecret would be sent.
+    with suppress(ValueError):  # its chain would hold the whole text
+        return json.loads((connection.extra or "").strip() or "{}")
+    raise ValueError("the connection's Extra is no JSON: correct it, Airflow passes over what it says")
 
 
 def _base_url(connection: Connection) -> str:

@@ -13,6 +13,8 @@ from airflow_wechat.client.transport import Transport
 
 AUTHORIZER_TOKEN_PATH = "/cgi-bin/component/api_authorizer_token"  # noqa: S105
 
+_REFRESH_TOKEN_INVALID = 61023
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +28,7 @@ class AuthorizerToken(HeldToken):
     :param app_id: the authoriser's AppID
     :param component_tokens: where the platform's own token comes from
     :param refresh_token: the authoriser's refresh token
+    :param reread: reads the refresh token again, in case another run was given a changed one
     :param keep: takes a changed refresh token to where it is found next time
     """
 
@@ -36,6 +39,7 @@ class AuthorizerToken(HeldToken):
         component_app_id: str,
         component_tokens: TokenSource,
         refresh_token: Secret,
+        reread: Callable[[], Secret],
         keep: Callable[[Secret], None],
         clock: Clock = time.monotonic,
     ) -> None:
@@ -45,9 +49,20 @@ class AuthorizerToken(HeldToken):
         self._component_app_id = component_app_id
         self._component_tokens = component_tokens
         self._refresh_token = refresh_token
+        self._reread = reread
         self._keep = keep
 
     def _issue(self, stale: Secret | None) -> Issued:  # noqa: ARG002 - each call makes a new one
+        try:
+            return self._ask_as_component()
+        except FixCredentialsError as refused:
+            known = self._reread()
+            if refused.errcode != _REFRESH_TOKEN_INVALID or known == self._refresh_token:
+                raise
+            self._refresh_token = known
+        return self._ask_as_component()
+
+    def _ask_as_component(self) -> Issued:
         component_token = self._component_tokens.token()
         try:
             return self._ask(component_token)

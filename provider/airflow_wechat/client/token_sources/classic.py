@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from airflow_wechat.client.answers import checked
+from airflow_wechat.client.base_url import is_wechats
 from airflow_wechat.client.secret import Secret
-from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, issued_by
+from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, Proof, issued_by
 from airflow_wechat.client.transport import Transport
 
 CLASSIC_TOKEN_PATH = "/cgi-bin/token"  # noqa: S105
@@ -41,6 +43,8 @@ class ClassicToken(HeldToken):
 
     :param shared: the file that the machine's workers share
     """
+
+    proof = Proof.TRIED  # one in the file may have ended since
 
     def __init__(
         self,
@@ -62,8 +66,14 @@ class ClassicToken(HeldToken):
             if shared and shared.value != stale:
                 return shared
             issued = self._ask()
-            self._shared.write(issued)
+            self._keep(issued)
         return issued
+
+    def _keep(self, issued: Issued) -> None:
+        try:
+            self._shared.write(issued)
+        except OSError as error:  # asking again would end the token that is here
+            _log.warning("The token cannot be shared with this machine's other workers: %s", error)
 
     def _ask(self) -> Issued:
         answer = self._transport.get(
@@ -95,9 +105,11 @@ class SharedToken:
     def of(cls, base_url: str, app_id: str, app_secret: str) -> SharedToken:
         """Return the token that all of this user's processes on this machine share for an app.
 
-        The file's name depends on the AppSecret, so that only who has it finds the token.
+        The file's name depends on the AppSecret, so that only who has it finds the token. All of WeChat's
+        hosts know the same token.
         """
-        name = hmac.new(app_secret.encode(), f"{base_url} {app_id}".encode(), hashlib.sha256).hexdigest()
+        place = "" if is_wechats(urlsplit(base_url).hostname or "") else base_url
+        name = hmac.new(app_secret.encode(), f"{place} {app_id}".encode(), hashlib.sha256).hexdigest()
         return cls(_own_folder() / name)
 
     @contextmanager
@@ -112,11 +124,12 @@ class SharedToken:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough where a child was forked meanwhile
             os.close(lock)
 
     def read(self) -> Issued | None:
         """Return the token with what is left of its life; ``None`` where there is none that is good."""
-        with suppress(OSError, ValueError, TypeError, KeyError):
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             kept = json.loads(self._file.read_text())
             left = kept["ends_at"] - time.time()
             if _LEAST_LIFE < left < LONGEST_LIFE and time.time() >= kept["made_at"]:
@@ -138,14 +151,21 @@ class SharedToken:
 def _own_folder() -> Path:
     """Return a folder of this user's that nobody else can read.
 
-    :raises ValueError: where somebody else has made one of that name
+    :raises ValueError: where there can be none
     """
     folder = Path(tempfile.gettempdir()) / f"airflow-wechat-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if not _is_own(folder):
         raise ValueError(
             f"{folder} is not a folder of this user's own with mode 0700, so token_source=classic keeps no "
-            f"token there: remove it"
+            f"token there: remove it, or let TMPDIR name another place"
         )
     return folder
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077

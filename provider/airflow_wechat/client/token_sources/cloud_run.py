@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from airflow_wechat.client.base_url import is_loopback
 from airflow_wechat.client.errors import FixCredentialsError, RenewTokenError
 from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.tokens import Proof
 
 TOKEN_FILE = Path("/.tencentcloudbase/wx/cloudbase_access_token")
 
@@ -25,7 +27,7 @@ class CloudRunToken:
     """
 
     parameter = "cloudbase_access_token"
-    vouched = True  # only the interfaces that the console permits can be asked: nothing to try it on
+    proof = Proof.NONE  # only the interfaces that the console permits can be asked: nothing to try it on
 
     def __init__(self, base_url: str, file: Path | None = None) -> None:
         parts = urlsplit(base_url)
@@ -40,15 +42,19 @@ class CloudRunToken:
         """
         if not self._may_send:
             return _NONE
-        if self._file.is_file():
-            return Secret(self._file.read_text().strip())
-        if self._local:
-            return _NONE
+        token = self._read()
+        if token or self._local:
+            return Secret(token)
         raise FixCredentialsError(
-            f"token_source=none over https needs the file {self._file}",
+            f"token_source=none over https needs a token in the file {self._file}",
             advice="run the worker inside WeChat Cloud Run with its token switched on in the console, or "
             "make the connection's host http://api.weixin.qq.com, which works there without a token",
         )
+
+    def _read(self) -> str:
+        with suppress(OSError, UnicodeError):  # whose words would hold the file's
+            return self._file.read_text().strip()
+        return ""
 
     def renewed(self, stale: Secret) -> Secret:
         """Return the token that is in the file by now.

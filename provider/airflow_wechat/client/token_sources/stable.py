@@ -52,6 +52,7 @@ class StableToken(HeldToken):
                 "force_refresh": force_refresh,
             },
             read=partial(checked, path=STABLE_TOKEN_PATH, token_endpoint=True),
+            quoting=False,
             repeatable=not force_refresh,
         )
         return issued_by(answer, STABLE_TOKEN_PATH)

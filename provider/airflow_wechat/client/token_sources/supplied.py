@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
+from airflow_wechat.client.answers import Answer
 from airflow_wechat.client.base_url import check_base_url
 from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError
+from airflow_wechat.client.options import OPTIONS
 from airflow_wechat.client.secret import Secret
-from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued
-from airflow_wechat.client.transport import Network, Transport
-
-DEFAULT_TOKEN_PATH = "access_token"  # noqa: S105
-DEFAULT_EXPIRES_PATH = "expires_in"
+from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, Proof
+from airflow_wechat.client.transport import USUAL_NETWORK, Network, Transport
 
 _UNKNOWN_LIFE = 300.0  # how long a token is used whose end the server does not tell
 _MILLISECONDS = 1e11  # a Unix time above this counts them
@@ -30,12 +32,13 @@ class GivenToken:
     """
 
     parameter = "access_token"
-    vouched = False
+    proof = Proof.TRIED
 
     def __init__(self, token: Secret, field: str, reread: Callable[[], Secret] | None = None) -> None:
         self._token = token
         self._field = field
         self._reread = reread or (lambda: token)
+        self._lock = threading.Lock()
 
     def token(self) -> Secret:
         """Return the token."""
@@ -46,76 +49,101 @@ class GivenToken:
 
         :raises RenewTokenError: where it is the one that WeChat has refused
         """
-        if self._token == stale:
-            self._token = self._reread()
-        if self._token == stale:
-            raise RenewTokenError(
-                f"WeChat refuses {self._field} in the connection's Extra",
-                advice=f"put a token that is good into {self._field}, or name a token server in token_url",
-            )
-        return self._token
+        with self._lock:  # one reads for all: up to Airflow 3.0 a task's threads must take turns anyway
+            if self._token == stale:
+                self._token = self._reread()
+            if self._token != stale:
+                return self._token
+        raise RenewTokenError(
+            f"WeChat refuses {self._field} in the connection's Extra",
+            advice=f"put a token that is good into {self._field}, or name a token server in token_url",
+        )
 
 
 class TokenServer(HeldToken):
     """Tokens of the company's own token server, by one GET.
 
-    What the query of its URL carries is kept as secret as a token; its path is not.
+    The query of its URL is kept as secret as a token; its path is not.
 
     :param token_url: where to ask; plain http only for loopback
     :param token_path: where in the JSON answer the token is, as ``data.access_token``
     :param expires_path: where its end is: seconds to live, a Unix time, or an ISO time with a zone
+    :param options: further arguments of :class:`~airflow_wechat.client.transport.Transport`
     :raises ValueError: for a URL that is not allowed
     """
 
-    vouched = False
+    proof = Proof.TRIED
 
     def __init__(
         self,
         token_url: str,
-        token_path: str = DEFAULT_TOKEN_PATH,
-        expires_path: str = DEFAULT_EXPIRES_PATH,
-        network: Network = Network(),  # noqa: B008 - it is frozen
+        token_path: str = OPTIONS["token_path"].default,
+        expires_path: str = OPTIONS["expires_path"].default,
+        network: Network = USUAL_NETWORK,
         *,
         clock: Clock = time.monotonic,
         **options: Any,
     ) -> None:
         super().__init__(clock)
         origin, self._path, self._query = split_token_url(token_url)
-        self._transport = Transport(origin, network, quoting=False, **options)
+        self._transport = Transport(origin, network, **options)
         self._token_path = token_path
         self._expires_path = expires_path
 
-    def _issue(self, stale: Secret | None) -> Issued:  # noqa: ARG002 - the server decides what is good
-        answer = self._transport.get(self._path, self._query, name="token_url", read=lambda found: found)
+    def _issue(self, stale: Secret | None) -> Issued:
+        issued = self._ask()
+        if issued.value == stale:
+            raise RenewTokenError(
+                "the token server gives the token that WeChat has refused", path=_NAME, advice=_ADVICE
+            )
+        return issued
+
+    def _ask(self) -> Issued:
+        try:
+            answer = self._transport.get(self._path, self._query, name=_NAME, read=lambda found: found)
+        except CheckAnswerError as error:
+            raise CheckAnswerError(error.errmsg, path=_NAME, advice=_ADVICE) from None
         token = _found(answer, self._token_path)
         if not (isinstance(token, str) and token):
             raise CheckAnswerError(
-                f"no token at token_path {self._token_path!r} in the answer, which has {sorted(answer)[:10]}",
-                path="token_url",
+                f"no token at token_path {self._token_path!r} in the answer, which has {_names_in(answer)}",
+                path=_NAME,
                 advice="correct token_path in the connection's Extra, or mend the token server",
             )
         return Issued(Secret(token), _life(_found(answer, self._expires_path), time.time()))
 
 
-def split_token_url(url: str) -> tuple[str, str, Mapping[str, Secret]]:
+_NAME = "token_url"
+_ADVICE = (
+    "see whether token_url in the connection's Extra is right, with its key, and what the token server says"
+)
+
+
+def split_token_url(url: str) -> tuple[str, str, Secret]:
     """Split the URL of a token server into where it is, the path, and the query, which may hold a key.
 
-    :raises ValueError: for plain http to another host than loopback, a user, or what is no URL
+    :raises ValueError: for plain http to another host than loopback, a user, a fragment, or what is no URL
     """
     place, _, query = url.partition("?")
-    try:
-        check_base_url(place)
-    except ValueError:
+    allowed = None if "#" in query else _allowed(place)
+    if allowed is None:
         raise ValueError(
             "token_url in the connection's Extra is not allowed: give https://HOST/PATH, with a key, where "
             "one is needed, in the query (http is for loopback only)"
-        ) from None
-    parts = urlsplit(place)
-    return (
-        f"{parts.scheme}://{parts.netloc}",
-        parts.path,
-        {name: Secret(value) for name, value in parse_qsl(query, keep_blank_values=True)},
-    )
+        )
+    parts = urlsplit(allowed)
+    return f"{parts.scheme}://{parts.netloc}", parts.path, Secret(query)
+
+
+def _allowed(place: str) -> str | None:
+    with suppress(ValueError):  # its words, and so a chain, may hold a key
+        return check_base_url(place)
+    return None
+
+
+def _names_in(answer: Answer) -> list[str]:
+    """Return the names of an answer's fields, but none that may be a token."""
+    return sorted(name for name in answer if re.fullmatch("[A-Za-z_]{1,30}", name))[:10]
 
 
 def _found(answer: Any, path: str) -> Any:
@@ -137,10 +165,11 @@ def _life(end: Any, now: float) -> float:
     """
     if end is None:
         return _UNKNOWN_LIFE
-    left = _seconds_left(end, now)
+    left = math.nan if isinstance(end, bool) else _seconds_left(end, now)
     if not 0 < left < LONGEST_LIFE:
+        shown = end if isinstance(end, int | float) else type(end).__name__  # a text may be a token
         raise CheckAnswerError(
-            f"the token's end is {end!r:.80}, expected seconds to live, or a moment to come",
+            f"the token's end is {shown!s:.40}, expected seconds to live, or a moment to come",
             path="token_url",
             advice="correct expires_path in the connection's Extra, or mend the token server",
         )
