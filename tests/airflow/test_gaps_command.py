@@ -246,6 +246,13 @@ def test_a_database_that_does_not_answer_is_the_status_2(target, monkeypatch, ca
     assert "unable to open database file" in capsys.readouterr().err
 
 
+def test_blanks_around_the_app_id_are_not_part_of_it_as_in_loads(target, monkeypatch):
+    target()
+    connect(monkeypatch, "wechat_default", {"conn_type": "wechat", "login": f" {APP_ID}\n"})
+
+    assert run_command() == 0
+
+
 def test_a_connection_without_an_app_id_is_the_status_2(target, monkeypatch, capsys):
     connect(monkeypatch, "wechat_default", {"conn_type": "wechat"})
 

@@ -174,6 +174,18 @@ def test_what_a_person_must_mend_is_said(
     assert not caught.value.retryable
 
 
+@pytest.mark.parametrize("answer", [["68_CANARY"], b"68_CANARY", b"{'token': '68_CANARY'}"])
+def test_an_answer_that_cannot_be_read_is_not_repeated(
+    server: ScriptedServer, kept: Kept, answer: Any
+) -> None:
+    server.on(PATH, answer)
+
+    with pytest.raises(CheckAnswerError) as caught:
+        source(server, kept).token()
+
+    assert "CANARY" not in str(caught.value)
+
+
 def test_no_secret_is_told(server: ScriptedServer, kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
     server.on(PATH, lambda request: {"errcode": 40013, "errmsg": f"{request.target} {REFRESH}"})
 

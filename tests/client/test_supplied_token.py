@@ -272,7 +272,8 @@ def test_no_trouble_tells_the_servers_key_or_a_token(
 
 
 def test_a_server_that_is_down_is_a_passing_trouble_of_the_field() -> None:
-    with pytest.raises(TryAgainError, match="from token_url"):
+    # It once read "***C***o***n***n…": the query, which is empty here, was hidden wherever it was found.
+    with pytest.raises(TryAgainError, match=r"from token_url: ConnectionError: .*refused"):
         TokenServer("http://127.0.0.1:9/token", waits=wait_none()).token()
 
 

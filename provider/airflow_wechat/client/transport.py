@@ -1,7 +1,8 @@
 """HTTPS to WeChat: the one place that sees a token or a secret in a URL.
 
 Nothing that leaves this module, be it an answer, an error or a log line, carries what a request sent as
-a :class:`~airflow_wechat.client.secret.Secret`.
+a :class:`~airflow_wechat.client.secret.Secret`; only the answer of a token server is given as it came,
+because it may have words of its own in common with the query.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_CERTIFICATES = "see whether REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment names a file"
+_ENVIRONMENT = (
+    "see whether REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment names a file, and HTTPS_PROXY a "
+    "proxy"
+)
 _PROXY = (
     "see whether proxy in the connection's Extra, or HTTPS_PROXY in the environment, is right, with user and "
     "password where the proxy wants them, and whether it lets this host through"
@@ -104,7 +108,8 @@ class _Call:
     @cached_property
     def secrets(self) -> list[str]:
         if isinstance(self.query, Secret):
-            return [self.query, *secrets_in(Secret(value) for _, value in parse_qsl(self.query))]
+            values = secrets_in(Secret(value) for _, value in parse_qsl(self.query))
+            return [self.query, *values] if self.query else []
         return secrets_in((*self.query.values(), *(self.body or {}).values()))
 
 
@@ -286,7 +291,7 @@ def _failure(error: Exception, path: str, secrets: Iterable[str]) -> WeChatError
     words = hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
     hung_up = any(isinstance(cause, _HUNG_UP) for cause in getattr(inner, "args", ()))
     if not isinstance(error, requests.RequestException):
-        return FixRequestError(words, path=path, advice=_CERTIFICATES)
+        return FixRequestError(words, path=path, advice=_ENVIRONMENT)
     if isinstance(error, requests.exceptions.ProxyError):
         refused = f" {HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value} " in words  # told in words only
         return (FixCredentialsError if refused else TryAgainError)(words, path=path, advice=_PROXY)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings
 
 from airflow_wechat import gaps
-from airflow_wechat.client.periods import Granularity, PeriodRange, beijing_day, latest_complete, parse_day
+from airflow_wechat.client.periods import (
+    READY_AFTER,
+    Granularity,
+    PeriodRange,
+    beijing_day,
+    latest_complete,
+    parse_day,
+)
 from airflow_wechat.client.reports import REPORTS, Report, get_report
 from airflow_wechat.commands.command import Argument, Command, stdout_kept_clean
 
@@ -75,8 +82,10 @@ def _look(arguments: Namespace) -> gaps.Findings:
 def _app_id(conn_id: str) -> str:
     from airflow.providers.common.compat.sdk import BaseHook
 
-    if app_id := BaseHook.get_connection(conn_id).login:
-        return str(app_id)
+    from airflow_wechat.hooks.wechat import app_id_of
+
+    if app_id := app_id_of(BaseHook.get_connection(conn_id)):
+        return app_id
     raise ValueError(f"conn_id={conn_id!r} has no login, which is the AppID")
 
 
@@ -96,8 +105,6 @@ def _table(sql_conn_id: str, report: Report, name: str | None) -> ReportTable:
 
 def due_periods(granularity: Granularity, since: date, now: datetime) -> PeriodRange:
     """Return the periods from the one that holds a day to the newest whose numbers are due."""
-    from airflow_wechat.client.periods import READY_AFTER
-
     return PeriodRange(granularity.period_of(since), latest_complete(granularity, now - READY_AFTER))
 
 

@@ -74,10 +74,7 @@ class WeChatHook(BaseHook):
         except (WeChatError, ValueError) as error:
             return False, str(error)
         if proof is Proof.NONE:
-            return (
-                True,
-                "The connection is complete; whether WeChat agrees, only a report shows",
-            )
+            return True, "The connection is complete; whether WeChat agrees, only a report shows"
         return True, f"WeChat accepts what this connection says of {self.client.app_id}"
 
     @classmethod
@@ -104,7 +101,7 @@ def client_of(connection: Connection, **client_options: Any) -> WeChatClient:
     :raises ValueError: for a base URL or an option that is not allowed
     """
     options = options_of(connection)
-    app_id = (connection.login or "").strip()
+    app_id = app_id_of(connection)
     settings = Settings(
         app_id=app_id,
         app_secret=(connection.password or "").strip(),
@@ -123,7 +120,12 @@ def options_of(connection: Connection) -> Options:
     """
     given = _given_options(connection)
     mask_secrets(given)
-    return KeptRefreshToken((connection.login or "").strip(), given).options()
+    return KeptRefreshToken(app_id_of(connection), given).options()
+
+
+def app_id_of(connection: Connection) -> str:
+    """Return the AppID of a connection, which its rows carry; empty where it has none."""
+    return (connection.login or "").strip()
 
 
 def _given_options(connection: Connection) -> Options:

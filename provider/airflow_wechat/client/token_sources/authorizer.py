@@ -88,6 +88,7 @@ class AuthorizerToken(HeldToken):
                 "authorizer_refresh_token": self._refresh_token,
             },
             query={"component_access_token": component_token},
+            quoting=False,
         )
         self._note_refresh_token(answer.get("authorizer_refresh_token"))
         return issued_by(answer, AUTHORIZER_TOKEN_PATH, "authorizer_access_token")
