@@ -26,8 +26,15 @@ from postgres_server import PostgresServer
 PROJECT = Path(__file__).parents[2]
 DAG_FOLDERS = (PROJECT / "dags", Path(__file__).parent / "dags")
 
-
 _TARGET = "target"
+
+# One DAG of each file.
+_DAGS = (
+    "wechat_load_range",
+    "wechat_daily_visit_trend",
+    "e2e_deferred",
+    "e2e_leak",
+)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +63,7 @@ def airflow(
         running.api.add_connection(WECHAT_CONN_ID, sandbox.connection)
         running.api.add_connection("wechat_late", late_sandbox.connection)
         running.api.add_connection(SQL_CONN_ID, _target_connection(running.postgres))
-        running.wait_for_dags("wechat_load_range", "wechat_daily_visit_trend", "e2e_deferred", "e2e_leak")
+        running.wait_for_dags(*_DAGS)
         assert not running.api.import_errors()
         yield running
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from e2e.processes import (
     Component,
     ComponentDiedError,
     free_ports,
+    kill_left_over,
     signals_held,
     signals_ignored,
     stop_all,
@@ -28,7 +30,9 @@ from e2e.processes import (
 )
 from postgres_server import PostgresServer
 
-_COMPONENTS: dict[str, tuple[str, ...]] = {
+Commands = Mapping[str, tuple[str, ...]]
+
+COMPONENTS: Commands = {
     "api-server": ("api-server", "--host", "127.0.0.1", "--port", "{api}", "--workers", "1"),
     "scheduler": ("scheduler",),
     "triggerer": ("triggerer",),
@@ -70,12 +74,17 @@ class LiveAirflow:
     :param home: its folder; a new one, for configuration, database and logs
     :param dag_folders: where its DAGs are
     :param settings: more options, named as in :data:`_SETTINGS`
+    :param components: its processes by their names, each an ``airflow`` command
     """
 
     user = "admin"
 
     def __init__(
-        self, home: Path, dag_folders: Sequence[Path], settings: Mapping[str, str] | None = None
+        self,
+        home: Path,
+        dag_folders: Sequence[Path],
+        settings: Mapping[str, str] | None = None,
+        components: Commands = COMPONENTS,
     ) -> None:
         self.home = home.absolute()
         self.logs = self.home / "components"
@@ -84,7 +93,8 @@ class LiveAirflow:
         self._dag_folders = dag_folders
         self._settings = {**_SETTINGS, **(settings or {})}
         self._ports = dict(zip(("api", "worker_log", "trigger_log"), free_ports(3), strict=True))
-        self._components: list[Component] = []
+        self._commands = components
+        self._running: dict[str, Component] = {}
         self._stack = ExitStack()
         self.env: dict[str, str] = {}
         self.api = AirflowApi(self.url, self.user, self.password)
@@ -112,9 +122,9 @@ class LiveAirflow:
         self.env = self._environment()
         self._write_password()
         self.airflow("db", "migrate")
-        for name, arguments in _COMPONENTS.items():
-            self._run_component(name, arguments)
-        wait_until(self._is_healthy, f"Airflow in {self.home} is up", timeout=120, watched=self._components)
+        for name in self._commands:
+            self.run(name)
+        self.wait(self._is_healthy, f"Airflow in {self.home} is up")
 
     def _environment(self) -> dict[str, str]:
         facts = {
@@ -153,9 +163,17 @@ class LiveAirflow:
         file.touch(mode=0o600)
         file.write_text(json.dumps({self.user: self.password}))
 
-    def _run_component(self, name: str, arguments: Sequence[str]) -> None:
-        command = [*_AIRFLOW, *(argument.format(**self._ports) for argument in arguments)]
-        self._components.append(Component(name, command, self.env, self.logs / f"{name}.log"))
+    def run(self, name: str) -> None:
+        """Start a component, for the first time or after :meth:`kill`."""
+        command = [*_AIRFLOW, *(argument.format(**self._ports) for argument in self._commands[name])]
+        self._running[name] = Component(name, command, self.env, self.logs / f"{name}.log")
+
+    def kill(self, name: str) -> None:
+        """End a component as ``kill -9`` does, with all that it started."""
+        component = self._running.pop(name)
+        component.signal(signal.SIGKILL)
+        component.process.wait()
+        kill_left_over([component])
 
     def _is_healthy(self) -> bool:
         with suppress(requests.ConnectionError, AirflowApiError):
@@ -181,7 +199,7 @@ class LiveAirflow:
 
     def wait(self, happened: Callable[[], Any], what: str, timeout: float = 120) -> Any:
         """Wait until something is true, watching the components; see :func:`e2e.processes.wait_until`."""
-        return wait_until(happened, what, timeout=timeout, watched=self._components)
+        return wait_until(happened, what, timeout=timeout, watched=list(self._running.values()))
 
     def wait_for_dags(self, *dag_ids: str) -> None:
         """Wait until these DAGs have been read."""
@@ -214,7 +232,7 @@ class LiveAirflow:
     def stop(self) -> None:
         """Stop everything that was started."""
         with signals_ignored():
-            stop_all(self._components)
+            stop_all(list(self._running.values()))
             with suppress(RuntimeError):  # it had not been started
                 self.postgres.stop()
 
