@@ -4,6 +4,8 @@ from __future__ import annotations
 
 WECHAT_CONN_ID = "wechat_default"
 SQL_CONN_ID = "wechat_target"
+LAKE_PATH = "file:///tmp/wechat_lake"  # or s3://bucket/folder, with LAKE_CONN_ID = "aws_default"
+LAKE_CONN_ID = None
 
 TABLES = {
     "daily_visit_trend": "wechat_daily_visit_trend",

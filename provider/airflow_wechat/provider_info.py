@@ -65,9 +65,13 @@ def get_provider_info() -> dict[str, Any]:
         "transfers": [
             {
                 "source-integration-name": _INTEGRATION,
-                "target-integration-name": "SQL",
-                "python-module": "airflow_wechat.transfers.report_to_sql",
+                "target-integration-name": target,
+                "python-module": f"airflow_wechat.transfers.{module}",
             }
+            for target, module in (
+                ("SQL", "report_to_sql"),
+                ("Object Storage", "report_to_object_storage"),
+            )
         ],
         "triggers": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.triggers.report"]},

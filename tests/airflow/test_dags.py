@@ -30,6 +30,9 @@ def test_all_import_with_no_connection_present(bag):
         "wechat_compare_periods",
         "wechat_health",
         "wechat_load_range",
+        "wechat_daily_visit_trend_to_lake",
+        "wechat_weekly_visit_trend_to_lake",
+        "wechat_monthly_visit_trend_to_lake",
     }
 
 
@@ -45,6 +48,14 @@ def test_each_report_has_its_dag_by_tag_schedule_and_table(bag, report):
     assert task.retries > 0
     assert [outlet.uri for outlet in task.outlets]
     assert dag.catchup is False
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_each_report_has_a_dag_that_lands_it_in_files(bag, report):
+    [task] = bag.dags[f"wechat_{report}_to_lake"].tasks
+
+    assert (task.report, task.file_format, task.deferrable) == (report, "parquet", True)
+    assert task.retries > 0
 
 
 def test_the_range_dag_offers_every_report_and_picks_dates(bag):

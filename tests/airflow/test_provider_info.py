@@ -89,9 +89,11 @@ AIRFLOW_ITSELF += "sdk.BaseOperator, sdk.AirflowPlugin"
         ("airflow_wechat.provider_info", "", ["airflow", "requests", "pendulum"]),
         ("airflow_wechat.client.client", "", ["airflow", "sqlalchemy"]),
         ("airflow_wechat.storage.sql", "", ["airflow", "requests"]),
+        ("airflow_wechat.storage.files", "", ["airflow", "requests", "pyarrow"]),
         ("airflow_wechat.sandbox", "", ["airflow", "sqlalchemy"]),
         ("airflow_wechat.operators.visit_trend", AIRFLOW_ITSELF, ["requests", "sqlalchemy"]),
         ("airflow_wechat.transfers.report_to_sql", AIRFLOW_ITSELF, ["requests", "sqlalchemy"]),
+        ("airflow_wechat.transfers.report_to_object_storage", AIRFLOW_ITSELF, ["requests", "pyarrow"]),
         ("airflow_wechat.plugin", AIRFLOW_ITSELF, ["requests", "sqlalchemy", "fastapi"]),
     ],
 )

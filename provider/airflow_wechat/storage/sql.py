@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy.sql import quoted_name
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from airflow_wechat.client.reports import KEY_COLUMNS, Column, ColumnType, Report, Row
+from airflow_wechat.storage.values import values_of
 
 _NAME = re.compile(r"(?:(?P<schema>[A-Za-z_][A-Za-z0-9_]{0,62})\.)?(?P<table>[A-Za-z_][A-Za-z0-9_]{0,62})")
 
@@ -205,19 +206,10 @@ def _sql_column(column: Column) -> sa.Column[Any]:
     return sa.Column(column.name, kind, primary_key=key, nullable=column.nullable, comment=column.comment)
 
 
-# JSON text is ASCII, so that no database's character set can refuse what it says.
-_READERS: dict[ColumnType, Callable[[Any], Any]] = {
-    ColumnType.DATE: date.fromisoformat,
-    ColumnType.TIMESTAMP: lambda text: datetime.fromisoformat(text).astimezone(UTC),
-    ColumnType.JSON: lambda fields: None if fields is None else json.dumps(fields),
-}
-
-
 def _values(report: Report, rows: Sequence[Row]) -> list[Row]:
     # In the order of their keys: writers of the same rows then wait for each other, else they would deadlock.
     latest = {tuple(row[name] for name in KEY_COLUMNS): row for row in rows}
-    readers = [(column.name, _READERS.get(column.type, lambda value: value)) for column in report.columns]
-    return [{name: read(row[name]) for name, read in readers} for _, row in sorted(latest.items())]
+    return [values_of(report, row) for _, row in sorted(latest.items())]
 
 
 def _upsert_in_sqlite(connection: sa.engine.Connection, table: sa.Table, values: list[Row]) -> None:

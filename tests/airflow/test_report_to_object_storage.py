@@ -1,0 +1,302 @@
+"""The transfer into files, on a local disk and on a real S3-compatible server."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import date, datetime
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_wechat.client.reports import REPORTS, get_report
+from airflow_wechat.operators.report import BadArgumentError
+from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObjectStorageOperator
+from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+from e2e.processes import free_ports, wait_until
+from runs import connect, context_of_run
+
+boto3 = pytest.importorskip("boto3", reason="the amazon provider is not installed")
+BotoCoreError = pytest.importorskip("botocore.exceptions").BotoCoreError
+pytest.importorskip("moto", reason="moto is not installed")
+pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+
+DAILY = get_report("daily_visit_trend")
+BEGIN, END = "2026-01-30", "2026-02-02"
+DAYS = ["2026-01-30", "2026-01-31", "2026-02-01", "2026-02-02"]
+NOT_READY = {"errcode": 61503, "errmsg": "data not ready, please try later rid: 1-2-3"}
+S3_SECRET = "s3+secret/canary="
+LOGIN = {"aws_access_key_id": "canary", "aws_secret_access_key": S3_SECRET, "region_name": "us-east-1"}
+
+
+@pytest.fixture(scope="module")
+def s3_url():
+    """A real server that speaks S3, in a process of its own."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: s3_answers(url), "the S3 server answers", timeout=60)
+        yield url
+    finally:
+        server.kill()
+        server.wait()
+
+
+def s3_answers(url: str) -> bool:
+    try:
+        boto3.client("s3", endpoint_url=url, **LOGIN).list_buckets()
+    except BotoCoreError:
+        return False
+    return True
+
+
+class S3:
+    """A bucket of its own."""
+
+    def __init__(self, url: str, bucket: str) -> None:
+        self._client = boto3.client("s3", endpoint_url=url, **LOGIN)
+        self._client.create_bucket(Bucket=bucket)
+        self._bucket = bucket
+        self.path = f"s3://{bucket}/lake"
+        self.conn_id: str | None = "s3_files"
+
+    def contents(self) -> dict[str, bytes]:
+        found = self._client.list_objects_v2(Bucket=self._bucket).get("Contents", [])
+        return {each["Key"]: self._read(each["Key"]) for each in found}
+
+    def _read(self, key: str) -> bytes:
+        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+
+class Disk:
+    """A folder of its own."""
+
+    conn_id = None
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        self.path = f"file://{folder}/lake"
+
+    def contents(self) -> dict[str, bytes]:
+        files = [file for file in self.folder.rglob("*") if file.is_file()]
+        return {str(file.relative_to(self.folder)): file.read_bytes() for file in files}
+
+
+@pytest.fixture
+def disk(tmp_path):
+    return Disk(tmp_path)
+
+
+@pytest.fixture
+def s3(s3_url, request, monkeypatch):
+    extra = {"endpoint_url": s3_url, "region_name": "us-east-1"}
+    fields = {"conn_type": "aws", "login": "canary", "password": S3_SECRET, "extra": extra}
+    connect(monkeypatch, "s3_files", fields)
+    return S3(s3_url, f"bucket-{abs(hash(request.node.nodeid))}")
+
+
+@pytest.fixture(params=["disk", "s3"])
+def store(request):
+    return request.getfixturevalue(request.param)
+
+
+def load(store, *, file_format="jsonl", begin_date=BEGIN, end_date=END, report=DAILY.name, **arguments):
+    return WeChatReportToObjectStorageOperator(
+        task_id="load",
+        report=report,
+        file_format=file_format,
+        begin_date=begin_date,
+        end_date=end_date,
+        **{"path": store and store.path, "storage_conn_id": store and store.conn_id} | arguments,
+    ).execute(context_of_run())
+
+
+def rows_in_sqlite(file) -> list[dict]:
+    WeChatReportToSqlOperator(
+        task_id="table", report=DAILY.name, sql_conn_id="wechat_target", begin_date=BEGIN, end_date=END
+    ).execute(context_of_run())
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute(f"SELECT * FROM wechat_{DAILY.name} ORDER BY period_start").fetchall()
+    return [dict(row) for row in rows]
+
+
+def read_jsonl(content: bytes) -> dict:
+    (line,) = content.decode().splitlines()
+    row = json.loads(line)
+    return row | {"extra": row["extra"] and json.dumps(row["extra"])}
+
+
+def read_csv(content: bytes) -> dict:
+    (row,) = csv.DictReader(io.StringIO(content.decode(), newline=""))
+    numbers = {field.name: float(row[field.name]) if row[field.name] else None for field in DAILY.fields}
+    return row | numbers | {"extra": row["extra"] or None}
+
+
+def read_parquet(content: bytes) -> dict:
+    (row,) = pq.read_table(io.BytesIO(content)).to_pylist()
+    return row | {name: value.isoformat() for name, value in row.items() if isinstance(value, date)}
+
+
+READERS = {"jsonl": read_jsonl, "csv": read_csv, "parquet": read_parquet}
+
+
+def without(name: str, row: dict) -> dict:
+    return {key: value for key, value in row.items() if key != name}
+
+
+def without_moments(contents: dict[str, bytes]) -> dict[str, bytes]:
+    moment = rb"20\d\d-\d\d-\d\dT[\d:.+]+"
+    return {name: re.sub(moment, b"", content) for name, content in contents.items()}
+
+
+def place(start: str, file_format: str, app_id: str) -> str:
+    return f"lake/{DAILY.name}/app_id={app_id}/period_start={start}/data.{file_format}"
+
+
+@pytest.mark.parametrize("file_format", READERS)
+def test_files_hold_what_the_table_holds(wechat, sqlite_target, store, file_format):
+    load(store, file_format=file_format)
+
+    contents = store.contents()
+    assert set(contents) == {place(day, file_format, wechat.app.app_id) for day in DAYS}
+    expected = rows_in_sqlite(sqlite_target)
+    for row, content in zip(expected, (contents[name] for name in sorted(contents)), strict=True):
+        found = READERS[file_format](content)
+        assert list(found) == list(row)
+        assert without("fetched_at", found) == without("fetched_at", row)
+        assert datetime.fromisoformat(found["fetched_at"]).tzinfo
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_each_report_has_a_folder_of_its_own(wechat, disk, report):
+    load(disk, report=report, begin_date="2026-01-15", end_date=None)
+
+    start = REPORTS[report].granularity.period_of(date(2026, 1, 15)).start
+    folder = f"lake/{report}/app_id={wechat.app.app_id}"
+    assert list(disk.contents()) == [f"{folder}/period_start={start}/data.jsonl"]
+
+
+def test_a_re_run_gives_the_same_content_but_for_when_it_was_fetched(wechat, store):
+    load(store)
+    first = store.contents()
+
+    load(store)
+
+    assert without_moments(store.contents()) == without_moments(first)
+    assert store.contents() != first
+
+
+def test_the_manifest_names_the_place_and_counts(wechat, store):
+    manifest = load(store)
+
+    assert manifest == {
+        "report": DAILY.name,
+        "app_id": wechat.app.app_id,
+        "target": store.path,
+        "periods": 4,
+        "rows": 4,
+        "first_period": DAYS[0],
+        "last_period": DAYS[-1],
+    }
+
+
+def test_a_connection_may_stand_in_the_path_and_is_not_shown(wechat, s3):
+    manifest = load(s3, path=s3.path.replace("://", "://s3_files@"), storage_conn_id=None)
+
+    assert manifest["target"] == s3.path
+    assert len(s3.contents()) == 4
+
+
+def test_what_is_published_lands_and_the_rest_after_the_wait(wechat, store):
+    wechat.answer_next(DAILY.path, NOT_READY)
+    operator = WeChatReportToObjectStorageOperator(
+        task_id="load",
+        report=DAILY.name,
+        path=store.path,
+        storage_conn_id=store.conn_id,
+        begin_date=BEGIN,
+        end_date=END,
+        deferrable=True,
+        max_concurrency=1,
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context_of_run())
+    assert len(store.contents()) == 3
+
+    manifest = operator.resume(context_of_run(), {"timed_out": False}, **deferred.value.kwargs)
+
+    assert len(store.contents()) == 4
+    assert (manifest["periods"], manifest["rows"], manifest["first_period"]) == (4, 4, DAYS[0])
+
+
+class TestRefused:
+    @pytest.fixture(autouse=True)
+    def nothing_is_asked(self, wechat):
+        yield
+        assert not [call for call in wechat.requests if call.path == DAILY.path]
+
+    @pytest.mark.parametrize(
+        ("path", "told"),
+        [
+            ("lake", "give s3://bucket/folder"),
+            ("", "give s3://bucket/folder"),
+            (None, "give s3://bucket/folder"),
+            ("/lake/../etc", "give the folder itself"),
+            ("s3://bucket/../other", "give the folder itself"),
+            ("file://lake/daily", "begins with file:///"),
+            ("/lake?x=1", "unprintable"),
+            ("/lake\n", "unprintable"),
+            ("gopher://lake/daily", "may be missing"),
+        ],
+    )
+    def test_a_path_that_is_none(self, path, told):
+        with pytest.raises(BadArgumentError, match=told):
+            load(None, path=path, storage_conn_id=None)
+
+    def test_a_password_in_the_path_which_is_not_repeated(self):
+        with pytest.raises(BadArgumentError, match="a password") as caught:
+            load(None, path="s3://canary:s3secret@bucket/lake", storage_conn_id=None)
+
+        assert "s3secret" not in str(caught.value)
+
+    def test_an_unknown_format(self, disk):
+        with pytest.raises(BadArgumentError, match="allowed are jsonl, csv, parquet"):
+            load(disk, file_format="xlsx")
+
+    def test_a_place_that_cannot_be_written(self, disk):
+        (disk.folder / "lake").touch()
+
+        with pytest.raises(BadArgumentError, match="cannot be written"):
+            load(disk)
+        assert disk.contents() == {"lake": b""}
+
+    def test_a_bucket_that_is_not_there(self, s3):
+        with pytest.raises(BadArgumentError, match="cannot be written"):
+            load(s3, path="s3://no-such-bucket/lake")
+
+    def test_a_connection_that_is_not_there(self, s3):
+        with pytest.raises(Exception, match="no_such_connection"):
+            load(s3, storage_conn_id="no_such_connection")
+
+
+def test_a_store_that_is_down_is_left_to_the_retries_and_the_secret_untold(wechat, s3, monkeypatch, caplog):
+    (port,) = free_ports(1)
+    extra = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1"}
+    fields = {"conn_type": "aws", "login": "canary", "password": S3_SECRET, "extra": extra}
+    connect(monkeypatch, "s3_gone", fields)
+
+    with pytest.raises(Exception, match=r"127\.0\.0\.1") as caught:
+        load(s3, storage_conn_id="s3_gone")
+
+    assert not isinstance(caught.value, AirflowFailException)
+    assert S3_SECRET not in str(caught.value)
+    assert S3_SECRET not in caplog.text

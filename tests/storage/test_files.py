@@ -1,0 +1,151 @@
+"""What files promise, on a real disk."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from datetime import date
+from pathlib import Path
+
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_wechat.client.reports import get_report
+from airflow_wechat.storage import files as storage
+from airflow_wechat.storage.files import NotWritableError, ReportFiles
+
+DAILY = get_report("daily_visit_trend")
+
+
+@pytest.fixture
+def files(tmp_path):
+    return ReportFiles(LocalFileSystem(), str(tmp_path), DAILY, "jsonl")
+
+
+def all_files(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def visit_pv(file: str) -> int:
+    return json.loads(Path(file).read_text())["visit_pv"]
+
+
+def test_each_period_lies_in_a_file_of_its_own(tmp_path, files, row):
+    files.prepare()
+    files.replace([row(date(2026, 1, day)) for day in (1, 2)])
+
+    assert all_files(tmp_path) == [
+        f"daily_visit_trend/app_id=wx1/period_start=2026-01-0{day}/data.jsonl" for day in (1, 2)
+    ]
+
+
+def test_a_file_that_is_there_is_replaced_and_one_of_another_format_left(tmp_path, files, row):
+    files.replace([row(number=1)])
+    other = ReportFiles(LocalFileSystem(), str(tmp_path), DAILY, "csv")
+    other.replace([row(number=2)])
+    before = Path(other.place_of(row())).read_bytes()
+
+    files.replace([row(number=3)])
+
+    assert visit_pv(files.place_of(row())) == 3
+    assert Path(other.place_of(row())).read_bytes() == before
+
+
+def test_of_two_rows_for_one_period_the_later_counts(files, row):
+    files.replace([row(number=1), row(number=2)])
+
+    assert visit_pv(files.place_of(row())) == 2
+
+
+def test_others_may_read_a_file_as_the_umask_says(files, row):
+    files.replace([row()])
+
+    umask = os.umask(0)
+    os.umask(umask)
+    assert Path(files.place_of(row())).stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_writer_killed_before_the_renaming_leaves_the_old_file_and_none_that_readers_take(
+    tmp_path, files, row
+):
+    files.replace([row(number=1)])
+
+    def write_and_die() -> None:
+        storage.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        files.replace([row(number=2)])
+
+    process = multiprocessing.get_context("fork").Process(target=write_and_die)
+    process.start()
+    process.join()
+
+    assert process.exitcode == -signal.SIGKILL
+    assert visit_pv(files.place_of(row())) == 1
+    (left,) = [name for name in all_files(tmp_path) if not name.endswith("/data.jsonl")]
+    assert Path(left).name.startswith(".")
+    files.replace([row(number=3)])
+    assert visit_pv(files.place_of(row())) == 3
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files, row, monkeypatch):
+    files.replace([row(number=1)])
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.replace([row(number=2)])
+
+    assert visit_pv(files.place_of(row())) == 1
+    assert len(all_files(tmp_path)) == 1
+
+
+def test_sixteen_processes_writing_one_period_leave_one_whole_file(tmp_path, files, row, side_by_side):
+    long = {"note": "x" * 200_000}
+
+    failures = side_by_side(16, lambda number: files.replace([row(number=number, **long)]))
+
+    assert failures == []
+    assert visit_pv(files.place_of(row())) in range(16)
+    assert len(all_files(tmp_path)) == 1
+
+
+def test_preparing_leaves_no_file(tmp_path, files):
+    files.prepare()
+
+    assert all_files(tmp_path) == []
+
+
+def test_a_place_under_a_file_is_refused_before_anything_is_written(tmp_path, row):
+    (tmp_path / "file").touch()
+    files = ReportFiles(LocalFileSystem(), f"{tmp_path}/file/lake", DAILY, "jsonl")
+
+    with pytest.raises(NotWritableError, match="no folder"):
+        files.prepare()
+    with pytest.raises(NotWritableError, match="no folder"):
+        files.replace([row()])
+    assert all_files(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("app_id", ["../wx1", "wx/1", "", "wx1\n", "wx 1", "..", "新"])
+def test_an_app_id_cannot_lead_elsewhere(tmp_path, files, row, app_id):
+    with pytest.raises(ValueError, match="cannot be a folder's name"):
+        files.replace([row(app_id=app_id)])
+
+    assert all_files(tmp_path) == []
+
+
+def test_a_store_that_is_no_disk_gets_whole_objects(row):
+    store = MemoryFileSystem()
+    files = ReportFiles(store, "/lake/", DAILY, "jsonl")
+
+    files.replace([row(number=1)])
+    files.replace([row(number=2)])
+
+    (found,) = store.find("/lake")
+    assert found == "/lake/daily_visit_trend/app_id=wx1/period_start=2026-01-01/data.jsonl"
+    assert json.loads(store.cat_file(found))["visit_pv"] == 2
+    store.rm("/lake", recursive=True)
