@@ -84,9 +84,9 @@ class AirflowApi:
         """Let runs begin."""
         self.pause(dag_id, paused=False)
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Trigger a run by hand, without a date, and return its id."""
-        body = {"logical_date": None, "conf": conf or {}}
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, **options: Any) -> str:
+        """Trigger a run by hand, without a date unless ``options`` give one, and return its id."""
+        body = {"logical_date": None, "conf": conf or {}, **options}
         return str(self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def create_backfill(
@@ -95,6 +95,15 @@ class AirflowApi:
         """Create a backfill, as from plain dates: without a time zone. Return its id."""
         body = {"dag_id": dag_id, "from_date": _iso(first), "to_date": _iso(last), **options}
         return int(self.call("POST", "/backfills", json=body)["id"])
+
+    def backfills(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return a DAG's backfills."""
+        return list(self.call("GET", "/backfills", params={"dag_id": dag_id})["backfills"])
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task of a run, as the UI does."""
+        body = {"dag_run_id": run_id, "task_ids": [task_id], "only_failed": False, "dry_run": False}
+        self.call("POST", f"/dags/{dag_id}/clearTaskInstances", json=body)
 
     def runs(self, dag_id: str) -> list[Run]:
         """Return a DAG's runs."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from airflow_wechat.sandbox import Sandbox
 from e2e.airflow_api import Run, all_ended
 from e2e.journal import Journal
 from e2e.live_airflow import LiveAirflow
+from e2e.loading import Loading
 from e2e.processes import end_on_sigterm
 from postgres_server import PostgresServer
 
@@ -34,6 +36,10 @@ _DAGS = (
     "wechat_daily_visit_trend",
     "e2e_deferred",
     "e2e_leak",
+    "e2e_catchup_cron",
+    "e2e_hand_cli_bare",
+    "e2e_backfill_beside",
+    "e2e_cleared_key",
 )
 
 
@@ -151,3 +157,17 @@ def settle(airflow: LiveAirflow) -> Iterator[Callable[..., None]]:
     for dag_id in unpaused:
         airflow.api.pause(dag_id)
         airflow.wait(lambda dag_id=dag_id: all_ended(airflow.api.runs(dag_id)), f"runs of {dag_id} end")
+
+
+@pytest.fixture(scope="session")
+def loading(airflow: LiveAirflow, target: Target) -> Iterator[Callable[[str], Loading]]:
+    """Give a DAG a WeChat of its own, which publishes at midnight."""
+    with ExitStack() as stack:
+
+        @cache
+        def connect(dag_id: str) -> Loading:
+            sandbox = stack.enter_context(Sandbox(publish_hour=0))
+            airflow.api.add_connection(dag_id, sandbox.connection)
+            return Loading(airflow, target, sandbox, dag_id)
+
+        yield connect
