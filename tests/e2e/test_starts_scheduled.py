@@ -20,6 +20,7 @@ CATCHING_UP = {
     "cron_at_night": ["20240228", "20240229"],
     "cron_in_beijing": ["20251231", "20260101"],
     "at_daily": ["20251230", "20251231", "20260101"],
+    "at_daily_in_beijing": ["20251230", "20251231", "20260101"],
     "at_weekly": ["20251222-20251228", "20251229-20260104"],
     "at_monthly": ["20251201-20251231", "20260101-20260131", "20260201-20260228"],
     "partition_daily": ["20240228", "20240229", "20240301"],
@@ -30,9 +31,9 @@ CATCHING_UP = {
 
 NOW = {
     "interval": lambda now: complete_at("daily", now),
-    # These run at midnight UTC, 8:00 in Beijing.
+    # At midnight UTC it is 8:00 in Beijing.
     "at_daily": lambda now: compact(now.astimezone(UTC).date() - timedelta(days=1)),
-    "at_monthly": lambda now: complete_at("monthly", now.astimezone(UTC).replace(day=1)),
+    "at_monthly": lambda now: complete_at("monthly", now),
     "partition": lambda now: complete_at("daily", now),
 }
 

@@ -25,6 +25,7 @@ BACKFILLED: dict[str, tuple[str, Any]] = {
         AssetOrTimeSchedule(timetable=ReportTimetable("weekly"), assets=[Asset("e2e_never")]),
     ),
     "at_daily": ("daily", "@daily"),
+    "at_daily_in_beijing": ("daily", "@daily"),
     "at_weekly": ("weekly", "@weekly"),
     "at_monthly": ("monthly", "@monthly"),
     "interval": ("daily", CronDataIntervalTimetable("0 0 * * *", timezone=BEIJING)),
@@ -44,12 +45,15 @@ BACKFILLED: dict[str, tuple[str, Any]] = {
     "not_again": ("daily", ReportTimetable("daily")),
 }
 
+# In which a cron string is read.
+TIMEZONES = {"at_daily": "UTC", "at_weekly": "UTC", "at_monthly": "UTC"}
+
 for name, (granularity, schedule) in BACKFILLED.items():
     make_dag(
         f"e2e_backfill_{name}",
         granularity,
         schedule,
-        start_date=pendulum.datetime(2017, 1, 9, tz=BEIJING),
+        start_date=pendulum.datetime(2017, 1, 9, tz=TIMEZONES.get(name, BEIJING)),
         end_date=pendulum.datetime(2026, 3, 20, tz=BEIJING),
         catchup=False,
     )

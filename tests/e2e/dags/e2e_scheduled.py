@@ -46,6 +46,8 @@ CATCHING_UP: dict[str, tuple[str, Any, str, str]] = {
         "2026-01-02T12+08",
     ),
     "at_daily": ("daily", "@daily", "2025-12-31T00Z", "2026-01-02T00Z"),
+    # A cron string is read in the time zone of start_date.
+    "at_daily_in_beijing": ("daily", "@daily", "2025-12-31T00+08", "2026-01-02T00+08"),
     "at_weekly": ("weekly", "@weekly", "2026-01-04T00Z", "2026-01-11T00Z"),
     "at_monthly": ("monthly", "@monthly", "2026-01-01T00Z", "2026-03-01T00Z"),
     "partition_daily": (
@@ -75,13 +77,14 @@ CATCHING_UP: dict[str, tuple[str, Any, str, str]] = {
 }
 """DAG: granularity, schedule, ``start_date``, ``end_date``."""
 
-BEGINNING_NOW: dict[str, tuple[str, Any]] = {
-    "interval": ("daily", _intervals("0 0 * * *")),
-    "at_daily": ("daily", "@daily"),
-    "at_monthly": ("monthly", "@monthly"),
-    "partition": ("daily", _partitions("0 0 * * *", run_offset=-1)),
-    "unfinished_partition": ("weekly", _partitions("0 0 * * 1")),
+BEGINNING_NOW: dict[str, tuple[str, Any, str]] = {
+    "interval": ("daily", _intervals("0 0 * * *"), BEIJING),
+    "at_daily": ("daily", "@daily", "UTC"),
+    "at_monthly": ("monthly", "@monthly", BEIJING),
+    "partition": ("daily", _partitions("0 0 * * *", run_offset=-1), BEIJING),
+    "unfinished_partition": ("weekly", _partitions("0 0 * * 1"), BEIJING),
 }
+"""DAG: granularity, schedule, time zone of ``start_date``."""
 
 for name, (granularity, schedule, start, end) in CATCHING_UP.items():
     make_dag(
@@ -93,12 +96,12 @@ for name, (granularity, schedule, start, end) in CATCHING_UP.items():
         catchup=True,
     )
 
-for name, (granularity, schedule) in BEGINNING_NOW.items():
+for name, (granularity, schedule, timezone) in BEGINNING_NOW.items():
     make_dag(
         f"e2e_now_{name}",
         granularity,
         schedule,
-        start_date=pendulum.datetime(2026, 1, 1, tz=BEIJING),
+        start_date=pendulum.datetime(2026, 1, 1, tz=timezone),
         catchup=False,
         default_args={"retries": 3},
     )
