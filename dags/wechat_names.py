@@ -7,6 +7,12 @@ SQL_CONN_ID = "wechat_target"
 LAKE_PATH = "file:///tmp/wechat_lake"  # or s3://bucket/folder, with LAKE_CONN_ID = "aws_default"
 LAKE_CONN_ID = None
 
+WECHAT_CONN_IDS = (WECHAT_CONN_ID, "wechat_second", "wechat_third")
+"""Many Mini Programs, a connection each."""
+
+WECHAT_POOL = "wechat"
+"""Airflow's pool for the tasks that ask WeChat."""
+
 TABLES = {
     "daily_visit_trend": "wechat_daily_visit_trend",
     "weekly_visit_trend": "wechat_weekly_visit_trend",

@@ -126,9 +126,10 @@ class AirflowApi:
         path = f"{_tasks(dag_id, run_id)}/{task_id}/xcomEntries/{key}"
         return self.call("GET", path, params={"deserialize": False, "stringify": False})["value"]
 
-    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
         """Return the log of one attempt at a task."""
-        content = self.call("GET", f"{_tasks(dag_id, run_id)}/{task_id}/logs/{attempt}")["content"]
+        path = f"{_tasks(dag_id, run_id)}/{task_id}/logs/{attempt}"
+        content = self.call("GET", path, params={"map_index": map_index})["content"]
         return "\n".join(str(line) for line in content)
 
     def _all(self, path: str, name: str) -> list[dict[str, Any]]:
