@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without compiled modules Airflow takes three times as long to import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test e2e lint bench clean
+.PHONY: help venv demo test matrix e2e lint bench clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,11 @@ test: .venv/ready .venv-client/ready ## run everything but the slow end-to-end p
 	@PYTHONPATH=provider .venv-client/bin/python -m pytest tests/client tests/cloud_function tests/storage
 	@$(BIN)/python -m pytest tests/airflow
 
+matrix: .venv/ready ## run the same on each supported Airflow and Python, and print a table (ONLY=2.11 takes one Airflow)
+	@mkdir -p .nox && rm -f .nox/report.json
+	@$(BIN)/nox --report .nox/report.json $(if $(ONLY),--tags $(ONLY)) || test -e .nox/report.json
+	@$(BIN)/python tests/matrix/table.py .nox/report.json .nox/results
+
 e2e: .venv/ready ## run the end-to-end part: real scheduler and demo
 	@$(BIN)/python -m pytest tests/e2e
 
@@ -48,4 +53,4 @@ bench: .venv/ready ## measure, as ratios in one run; writes docs/benchmarks.json
 	@$(BIN)/python tests/bench/bench.py
 
 clean: ## remove what the other commands made
-	@rm -rf .venv .venv-client .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@rm -rf .venv .venv-client .nox .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -47,16 +47,16 @@ def test_a_database_connection_that_is_not_there_is_a_finding(wechat):
     assert found_of(sql_conn_id="nowhere")["database"].words == "Airflow has no connection 'nowhere'"
 
 
-def test_an_extra_that_airflow_would_pass_over_is_a_finding(connect_wechat, sandbox):
-    connect_wechat(extra="{token_source: supplied}")
+def test_an_extra_that_airflow_would_pass_over_is_a_finding(connect_odd_extra, sandbox):
+    connect_odd_extra("{token_source: supplied}")
 
     assert "Extra is no JSON" in found_of()["connection"].words
     assert sandbox.requests == []
 
 
 @pytest.mark.parametrize("extra", ["[1]", "5", "null"])
-def test_an_extra_that_is_no_object_is_a_finding(connect_wechat, extra):
-    connect_wechat(extra=extra)
+def test_an_extra_that_is_no_object_is_a_finding(connect_odd_extra, extra):
+    connect_odd_extra(extra)
 
     assert "expected a JSON object" in found_of()["connection"].words
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 import pytest
 import sqlalchemy as sa
 
-from airflow import __version__ as airflow_version
+from airflow_features import logs_to_stderr
 from airflow_wechat.airflow_versions import backfills_are_scheduled
 from airflow_wechat.client.periods import PeriodRange
 from airflow_wechat.client.reports import REPORTS, get_report
@@ -22,12 +22,11 @@ from airflow_wechat.storage.sql import ReportTable
 from own_dags import read_own_dags, run_process
 from runs import connect
 
-AIRFLOW_VERSION = tuple(map(int, airflow_version.split(".")[:2]))
 APP_ID = "wx0123456789abcdef"
 TRIGGER = ("airflow", "dags", "trigger", "wechat_load_range", "--conf")
 GAPS = ("airflow_wechat", "gaps", "--report", "daily_visit_trend", "--sql-conn-id", "wechat_target")
-# At DEBUG, older versions have a last word on stdout when we are done.
-LOG_LEVEL = "DEBUG" if AIRFLOW_VERSION >= (3, 1) else "INFO"
+# Up to Airflow 3.0 stdout ends at DEBUG with Airflow's own words, after we are done.
+LOG_LEVEL = "DEBUG" if logs_to_stderr() else "INFO"
 OWN_FORM = AIRFLOW_3 if backfills_are_scheduled() else AIRFLOW_2
 
 

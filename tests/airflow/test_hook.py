@@ -69,8 +69,8 @@ def test_a_timeout_that_is_no_time_is_refused(connect_wechat, timeout):
 
 
 @pytest.mark.parametrize("extra", ['{"token_source": "supplied",}', "{", "token_source=supplied"])
-def test_an_extra_that_is_no_json_is_refused_and_no_secret_sent(connect_wechat, sandbox, extra):
-    connect_wechat(extra=extra)
+def test_an_extra_that_is_no_json_is_refused_and_no_secret_sent(connect_odd_extra, sandbox, extra):
+    connect_odd_extra(extra)
 
     with pytest.raises(ValueError, match="Extra is no JSON: correct it"):
         WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
@@ -96,8 +96,8 @@ def test_the_test_button_promises_nothing_where_nothing_can_be_tried(connect_wec
 
 
 @pytest.mark.parametrize("extra", ["5", "[1]", '"text"'])
-def test_an_extra_that_is_no_object_is_refused(connect_wechat, extra):
-    connect_wechat(extra=extra)
+def test_an_extra_that_is_no_object_is_refused(connect_odd_extra, extra):
+    connect_odd_extra(extra)
 
     with pytest.raises(ValueError, match="expected a JSON object"):
         _ = WeChatHook().client

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from jsonschema import validate
 
 from airflow_wechat import __version__
+from airflow_wechat.client.options import OPTIONS
 from airflow_wechat.hooks.wechat import WeChatHook
 from airflow_wechat.provider_info import get_provider_info
 from airflow_wechat.timetables import ReportTimetable
+from own_dags import run_process
 
 INFO = get_provider_info()
+IN_TESTS = os.environ | {
+    "PYTHONPATH": str(Path(__file__).parents[1]),
+    "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+}
 
 
 def modules_named() -> list[str]:
@@ -61,6 +69,30 @@ def test_older_airflows_get_the_same_form_from_the_hook():
     behaviour = WeChatHook.get_ui_field_behaviour()
 
     assert behaviour["relabeling"] == INFO["connection-types"][0]["ui-field-behaviour"]["relabeling"]
+
+
+def test_the_ui_shows_the_form_with_every_option_of_ours():
+    code = "import blame, json; blame.install(); from airflow_features import connection_form"
+    code += "; print(json.dumps(connection_form('wechat')))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=IN_TESTS, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    form = json.loads(done.stdout.splitlines()[-1])
+    assert form["extra"] == [*OPTIONS]
+    assert set(form["hidden"]) == {"schema", "port"}
+    assert form["titles"] == {"login": "AppID", "password": "AppSecret", "host": "Base URL"}
+
+
+def test_airflow_lists_the_provider():
+    listed = run_process(
+        "airflow", "providers", "list", "--output", "json", AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR"
+    )
+
+    [ours] = [one for one in json.loads(listed.stdout) if one["package_name"] == "airflow-provider-wechat"]
+    assert ours["version"] == __version__
 
 
 def test_the_connection_type_leads_to_the_hook():
