@@ -37,9 +37,14 @@ def _warn_or_raise(
     **options: Any,
 ) -> None:
     kind = type(message) if isinstance(message, Warning) else category or UserWarning
-    if issubclass(kind, DeprecationWarning | FutureWarning) and _is_ours(str(message), stacklevel):
+    if _is_airflows(kind) and _is_ours(str(message), stacklevel):
         raise kind(message)
     _warn(message, category, stacklevel + 1, source, **options)
+
+
+def _is_airflows(kind: type[Warning]) -> bool:
+    own_or_plain = kind.__module__.partition(".")[0] in {"airflow", "builtins"}
+    return own_or_plain and issubclass(kind, DeprecationWarning | FutureWarning)
 
 
 def _is_ours(message: str, stacklevel: int) -> bool:

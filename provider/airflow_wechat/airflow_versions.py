@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -52,9 +53,39 @@ def asked_by_backfill() -> bool:
 _DEPTH = 5
 
 
-def backfills_are_scheduled() -> bool:
-    """Tell whether the scheduler runs backfills, from Airflow 3.0 on, or the command that asks for one."""
-    return find_spec("airflow.models.backfill") is not None
+@dataclass(frozen=True)
+class BackfillForm:
+    """How a version of Airflow wants a backfill asked for.
+
+    :param words: the command, with ``{dag_id}``, ``{begin}`` and ``{end}``
+    :param plain_days: whether days without time and zone reach every run of a ``ReportTimetable``
+    :param scheduled: whether the scheduler runs it: not for a paused DAG, and one at a time for each DAG
+    """
+
+    words: tuple[str, ...]
+    plain_days: bool
+    scheduled: bool
+
+    def command(self, dag_id: str, begin: str, end: str) -> str:
+        """Return the command, quoted for a shell."""
+        return shlex.join(word.format(dag_id=dag_id, begin=begin, end=end) for word in self.words)
+
+
+# What is there is run again: a run that has ended is cleared, one under way is left to its end.
+_CREATE = "airflow backfill create --dag-id {dag_id} --from-date {begin} --to-date {end}"
+AIRFLOW_3 = BackfillForm(
+    (*_CREATE.split(), "--reprocess-behavior", "completed"), plain_days=True, scheduled=True
+)
+
+# It resets the runs whose logical date lies between the dates, exactly: a plain day is 8:00 in Beijing, when
+# the first run of the range has begun already and would be passed over.
+_BACKFILL = "airflow dags backfill --start-date {begin} --end-date {end} --reset-dagruns --yes {dag_id}"
+AIRFLOW_2 = BackfillForm(tuple(_BACKFILL.split()), plain_days=False, scheduled=False)
+
+
+def backfill_form() -> BackfillForm:
+    """Return the form that this Airflow takes."""
+    return AIRFLOW_3 if find_spec("airflow.models.backfill") else AIRFLOW_2
 
 
 @dataclass(frozen=True)
@@ -129,6 +160,19 @@ def keep_variable(key: str, value: str, description: str) -> None:
         from airflow.models.variable import Variable as StoredVariable
 
         StoredVariable.set(key, value, description)
+
+
+def kept_variable(key: str) -> str | None:
+    """Return a Variable's value, by the same ways; None where there is none."""
+    from airflow.providers.common.compat.sdk import Variable
+
+    try:
+        value: str | None = Variable.get(key, None)
+    except ImportError:  # Airflow 3.0 where there is no supervisor
+        from airflow.models.variable import Variable as StoredVariable
+
+        value = StoredVariable.get(key, None)
+    return value
 
 
 def hide_from_logs(secret: str) -> None:

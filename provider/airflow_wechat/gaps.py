@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_wechat.client.periods import (
     BEIJING,
@@ -23,42 +23,15 @@ from airflow_wechat.client.periods import (
 )
 from airflow_wechat.client.reports import Report
 
+if TYPE_CHECKING:
+    from airflow_wechat.airflow_versions import BackfillForm
+
 Json = dict[str, Any]
 
 RANGE_DAG = "wechat_load_range"
 """The sample DAG that loads a range in one run."""
 
 _LONGEST = timedelta(days=31)
-
-
-@dataclass(frozen=True)
-class BackfillForm:
-    """How a version of Airflow wants a backfill asked for.
-
-    :param words: the command, with ``{dag_id}``, ``{begin}`` and ``{end}``
-    :param plain_days: whether days without time and zone reach every run of a ``ReportTimetable``
-    :param scheduled: whether the scheduler runs it: not for a paused DAG, and one at a time for each DAG
-    """
-
-    words: tuple[str, ...]
-    plain_days: bool
-    scheduled: bool
-
-    def command(self, dag_id: str, begin: str, end: str) -> str:
-        """Return the command, quoted for a shell."""
-        return shlex.join(word.format(dag_id=dag_id, begin=begin, end=end) for word in self.words)
-
-
-# What is there is run again: a run that has ended is cleared, one under way is left to its end.
-_CREATE = "airflow backfill create --dag-id {dag_id} --from-date {begin} --to-date {end}"
-AIRFLOW_3 = BackfillForm(
-    (*_CREATE.split(), "--reprocess-behavior", "completed"), plain_days=True, scheduled=True
-)
-
-# It resets the runs whose logical date lies between the dates, exactly: a plain day is 8:00 in Beijing, when
-# the first run of the range has begun already and would be passed over.
-_BACKFILL = "airflow dags backfill --start-date {begin} --end-date {end} --reset-dagruns --yes {dag_id}"
-AIRFLOW_2 = BackfillForm(tuple(_BACKFILL.split()), plain_days=False, scheduled=False)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,9 @@ class ReportTimetable(Timetable):
         period = self._next_period(last_automated_data_interval, restriction)
         if period is None or (restriction.latest is not None and period.begins_at > restriction.latest):
             return None
-        return DagRunInfo(run_after=_utc(period.ends_at + self._ready_after), data_interval=_interval(period))
+        # Airflow 3.2 does not make one without naming a partition, which older versions do not know.
+        run = DagRunInfo.interval(*_interval(period))
+        return run._replace(run_after=_utc(period.ends_at + self._ready_after))
 
     def _next_period(self, last: DataInterval | None, restriction: TimeRestriction) -> Period | None:
         candidates = (

@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_wechat.airflow_versions import find_dags
+from airflow_wechat.airflow_versions import AIRFLOW_2, AIRFLOW_3, find_dags
 from airflow_wechat.client.periods import BEIJING, Granularity, PeriodRange, RunMoments, periods_between
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.commands.gaps import due_periods, periods_not_due
 from airflow_wechat.gaps import (
-    AIRFLOW_2,
-    AIRFLOW_3,
     Dates,
     Findings,
     dates_of,

@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from airflow_features import logs_to_stderr
-from airflow_wechat.airflow_versions import backfills_are_scheduled
+from airflow_wechat.airflow_versions import backfill_form
 from airflow_wechat.client.periods import PeriodRange
 from airflow_wechat.client.reports import REPORTS, get_report
 from airflow_wechat.commands.gaps import due_periods
-from airflow_wechat.gaps import AIRFLOW_2, AIRFLOW_3, dates_of
+from airflow_wechat.gaps import dates_of
 from airflow_wechat.storage.sql import ReportTable
 from own_dags import read_own_dags, run_process
 from runs import connect
@@ -27,7 +27,7 @@ TRIGGER = ("airflow", "dags", "trigger", "wechat_load_range", "--conf")
 GAPS = ("airflow_wechat", "gaps", "--report", "daily_visit_trend", "--sql-conn-id", "wechat_target")
 # Up to Airflow 3.0 stdout ends at DEBUG with Airflow's own words, after we are done.
 LOG_LEVEL = "DEBUG" if logs_to_stderr() else "INFO"
-OWN_FORM = AIRFLOW_3 if backfills_are_scheduled() else AIRFLOW_2
+OWN_FORM = backfill_form()
 
 
 @pytest.fixture(scope="module")

@@ -125,19 +125,18 @@ def _plans(
 
 
 def _plan(report: Report, stretches: Sequence[PeriodRange], dag: FoundDag, now: datetime) -> gaps.Plan:
-    from airflow_wechat.airflow_versions import backfills_are_scheduled
+    from airflow_wechat.airflow_versions import backfill_form
     from airflow_wechat.timetables import ReportTimetable
 
     own = ReportTimetable(report.granularity)
     exact = isinstance(dag.timetable, ReportTimetable) and dag.timetable.summary == own.summary
-    form = gaps.AIRFLOW_3 if backfills_are_scheduled() else gaps.AIRFLOW_2
     return gaps.Plan(
         report=report,
         dag_id=dag.dag_id,
         paused=dag.is_paused,
         schedule=dag.timetable.summary,
         exact=exact,
-        form=form,
+        form=backfill_form(),
         backfills=[
             (
                 stretch,

@@ -9,9 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import Variable
-
-from airflow_wechat.airflow_versions import hide_from_logs, keep_variable
+from airflow_wechat.airflow_versions import hide_from_logs, keep_variable, kept_variable
 from airflow_wechat.client.options import OPTIONS, Options
 from airflow_wechat.client.secret import Secret
 
@@ -80,7 +78,7 @@ class KeptRefreshToken:
     def _kept(self) -> str | None:
         from cryptography.fernet import InvalidToken
 
-        value = Variable.get(self.variable, None)
+        value = kept_variable(self.variable)
         with suppress(InvalidToken, UnicodeError):
             kept = self._cipher().decrypt(str(value).encode()).decode()
             hide_from_logs(kept)
