@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.reports import REPORTS
-from airflow_wechat.triggers.report import ReportPublishedTrigger
+from airflow_wechat.triggers.report import ReportPublishedTrigger, next_moment
 
 DAILY_PATH = REPORTS["daily_visit_trend"].path
 NOT_READY = {"errcode": 61503, "errmsg": "data not ready, please try later rid: 1-2-3"}
+
+NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+DAY = timedelta(days=1)
 
 
 def recent_days(count: int) -> list[str]:
@@ -20,12 +27,15 @@ def recent_days(count: int) -> list[str]:
     return [(today - timedelta(days=n)).isoformat() for n in range(count, 0, -1)]
 
 
-def trigger(*, pending=None, poll_interval=0.001, lasting=timedelta(minutes=1)) -> ReportPublishedTrigger:
+def trigger(
+    *, pending=None, poll_interval=0.001, asked_ago=timedelta(0), lasting=timedelta(minutes=1)
+) -> ReportPublishedTrigger:
     return ReportPublishedTrigger(
         report="daily_visit_trend",
         wechat_conn_id="wechat_default",
         pending=pending or recent_days(1),
         poll_interval=poll_interval,
+        asked_at=(datetime.now(UTC) - asked_ago).isoformat(),
         wait_until=(datetime.now(UTC) + lasting).isoformat(),
     )
 
@@ -74,13 +84,87 @@ def test_a_wait_that_is_over_already_asks_nothing(wechat):
     assert wechat.requests == []
 
 
-def test_it_waits_before_it_asks_so_that_a_restarted_triggerer_does_not_ask_twice_as_often(wechat):
-    waiting = trigger(poll_interval=3600, lasting=timedelta(hours=2))
+def test_a_wait_that_ends_before_the_first_interval_does_asks_nothing(wechat):
+    """The task asks by itself then; both would ask at once."""
+    assert event_of(trigger(poll_interval=3600, lasting=timedelta(seconds=0.1))) == {"timed_out": True}
+    assert wechat.requests == []
+
+
+@pytest.mark.parametrize("minutes_ago", [0, 29, 31, 59])
+def test_it_waits_before_it_asks_however_late_it_is_started(wechat, minutes_ago):
+    waiting = trigger(
+        poll_interval=1800, asked_ago=timedelta(minutes=minutes_ago), lasting=timedelta(hours=2)
+    )
 
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(anext(aiter(waiting.run())), timeout=0.2))
 
     assert wechat.requests == []
+
+
+def test_one_that_is_started_again_asks_when_the_one_before_would_have(wechat):
+    """A full interval from its own start would never pass where a triggerer is restarted more often."""
+    waiting = trigger(poll_interval=3600, asked_ago=timedelta(minutes=59, seconds=59.5))
+
+    assert event_of(waiting) == {"timed_out": False}
+    assert times_asked(wechat) == 1
+
+
+def test_a_clock_that_lags_behind_the_sleeping_does_not_make_it_ask_twice(wechat, monkeypatch):
+    from airflow_wechat.triggers import report
+
+    class StandingStill(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return NOON
+
+    async def sleep(_seconds):
+        pass
+
+    monkeypatch.setattr(report, "datetime", StandingStill)
+    monkeypatch.setattr(report.asyncio, "sleep", sleep)
+    wechat.answer_next(DAILY_PATH, *[NOT_READY] * 1000)
+    waiting = trigger(poll_interval=900)
+    waiting.asked_at, waiting.wait_until = NOON.isoformat(), (NOON + timedelta(hours=1)).isoformat()
+
+    assert event_of(waiting) == {"timed_out": True}
+    assert times_asked(wechat) == 3
+
+
+def test_it_is_asked_first_when_a_whole_interval_has_passed():
+    assert next_moment(NOON, NOON, QUARTER, NOON + DAY) == NOON + QUARTER
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(0, 15), (1, 15), (14.99, 15), (15, 30), (16, 30), (44, 45)]
+)
+def test_it_is_asked_at_whole_intervals_since_the_task_has_asked(minutes, expected):
+    after = NOON + timedelta(minutes=minutes)
+
+    assert next_moment(after, NOON, QUARTER, NOON + DAY) == NOON + timedelta(minutes=expected)
+
+
+def test_the_last_moment_is_the_waits_end():
+    end = NOON + timedelta(minutes=20)
+
+    assert next_moment(NOON + QUARTER, NOON, QUARTER, end) == end
+
+
+def test_an_interval_longer_than_time_itself_ends_with_the_wait():
+    assert next_moment(NOON, NOON, timedelta.max, NOON + DAY) == NOON + DAY
+
+
+@given(
+    poll_interval=st.timedeltas(timedelta(seconds=1), timedelta(days=2)),
+    starts=st.lists(st.timedeltas(timedelta(0), DAY), min_size=1, max_size=20),
+)
+def test_whoever_asks_after_however_many_restarts_asks_at_the_same_moments(poll_interval, starts):
+    end = NOON + 2 * DAY
+    moments = {next_moment(NOON + start, NOON, poll_interval, end) for start in starts} - {end}
+    ordered = sorted(moments)
+
+    assert all(moment >= NOON + poll_interval for moment in ordered)
+    assert all(later - one >= poll_interval for one, later in pairwise(ordered))
 
 
 def test_a_passing_trouble_is_waited_out(wechat, monkeypatch):

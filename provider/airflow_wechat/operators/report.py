@@ -227,6 +227,7 @@ class WeChatReportOperator(BaseOperator):
                 wechat_conn_id=self.wechat_conn_id,
                 pending=pending,
                 poll_interval=self.poll_interval.total_seconds(),
+                asked_at=datetime.now(UTC).isoformat(),
                 wait_until=wait_until.isoformat(),
             ),
             method_name="resume",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_wechat.sandbox.replies import Reply, json_reply, raw_reply, status_reply
@@ -22,12 +23,14 @@ class Request:
     :param body: the JSON object in it, opened where the call was sealed; ``None`` where there was none
     :param answered: the errcode (0 for success), of a cloud function's result the one inside; the HTTP status
         where the answer was no JSON; ``None`` where the connection was closed without one
+    :param at: when it was answered, in seconds since 1970 by the real clock, whatever the sandbox's says
     """
 
     path: str
     query: dict[str, str]
     body: dict[str, Any] | None
     answered: int | None
+    at: float = field(default_factory=time.time, compare=False)
 
 
 class Journal:

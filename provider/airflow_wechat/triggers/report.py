@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -22,23 +22,33 @@ class ReportPublishedTrigger(BaseTrigger):
     """Fires when WeChat has published one of the periods waited for, or when the wait ends.
 
     It only asks; the task fetches. WeChat is asked in a thread, so that the triggerer's loop goes on. A
-    trouble that passes is waited out; one that does not fires, and the task meets it itself.
+    trouble that passes is waited out; one that does not fires, and the task meets it itself. When to ask
+    follows from what Airflow stores alone: a triggerer that takes the wait over asks when the one before
+    would have asked.
 
     :param report: the report's name
     :param wechat_conn_id: the connection to ask with
     :param pending: first days of the periods waited for, ISO
     :param poll_interval: seconds between two times of asking
-    :param wait_until: when the wait ends, ISO with a time zone
+    :param asked_at: when the task has asked, ISO with a time zone
+    :param wait_until: when the wait ends, likewise
     """
 
     def __init__(
-        self, report: str, wechat_conn_id: str, pending: list[str], poll_interval: float, wait_until: str
+        self,
+        report: str,
+        wechat_conn_id: str,
+        pending: list[str],
+        poll_interval: float,
+        asked_at: str,
+        wait_until: str,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.report = report
         self.wechat_conn_id = wechat_conn_id
         self.pending = pending
         self.poll_interval = poll_interval
+        self.asked_at = asked_at
         self.wait_until = wait_until
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -50,6 +60,7 @@ class ReportPublishedTrigger(BaseTrigger):
                 "wechat_conn_id": self.wechat_conn_id,
                 "pending": self.pending,
                 "poll_interval": self.poll_interval,
+                "asked_at": self.asked_at,
                 "wait_until": self.wait_until,
             },
         )
@@ -61,13 +72,16 @@ class ReportPublishedTrigger(BaseTrigger):
         hook = WeChatHook(self.wechat_conn_id)
         # Airflow 3.0 answers a thread that asks for a connection only where asgiref started the thread.
         published = sync_to_async(self._any_worth_asking_for, thread_sensitive=False)
+        asked_at = moment = datetime.fromisoformat(self.asked_at)
         wait_until = datetime.fromisoformat(self.wait_until)
-        while (left := (wait_until - datetime.now(UTC)).total_seconds()) > 0:
-            await asyncio.sleep(min(self.poll_interval, left))
-            if await published(hook):
-                yield _event(timed_out=False)
-                return
-        yield _event(timed_out=True)
+        while True:
+            # Not before the moment that has just been slept to, should this machine's clock be set back.
+            moment = max(moment, datetime.now(UTC))
+            moment = next_moment(moment, asked_at, timedelta(seconds=self.poll_interval), wait_until)
+            await asyncio.sleep((moment - datetime.now(UTC)).total_seconds())
+            if moment >= wait_until or await published(hook):
+                break
+        yield _event(timed_out=moment >= wait_until)
 
     def _any_worth_asking_for(self, hook: WeChatHook) -> bool:
         granularity = get_report(self.report).granularity
@@ -85,6 +99,20 @@ class ReportPublishedTrigger(BaseTrigger):
         except ValueError as error:  # the connection was changed meanwhile, and not for the better
             self.log.warning("While waiting for WeChat: %s", error)
         return True
+
+
+def next_moment(
+    after: datetime, asked_at: datetime, poll_interval: timedelta, wait_until: datetime
+) -> datetime:
+    """Return when to ask next: a whole number of intervals after the task has asked.
+
+    So neither a restarted triggerer nor two of them at once ask more often than every ``poll_interval``, nor
+    do restarts put the asking off for ever.
+
+    :return: a moment later than ``after``, at most ``wait_until``, when nothing is left to ask
+    """
+    to_go = poll_interval - (after - asked_at) % poll_interval
+    return after + min(to_go, wait_until - after)
 
 
 def _event(*, timed_out: bool) -> TriggerEvent:
