@@ -5,8 +5,6 @@ import gzip
 import itertools
 import json
 import logging
-import pickle
-import re
 import socket
 import ssl
 import time
@@ -40,6 +38,7 @@ from airflow_wechat.client.errors import (
 from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.transport import Network, Transport
 from client.scripted import DROPPED, Gate, Reply, Request, Script, ScriptedServer, hanging_up, serving
+from client.told import spelled_in, spellings, told, with_small_escapes
 
 PATH = "/datacube/getweanalysisappiddailyvisittrend"
 OTHER_PATH = "/elsewhere"
@@ -453,18 +452,8 @@ def test_a_certificate_of_another_host_is_refused(
 # Secrets
 
 
-def spellings(secret: str) -> set[str]:
-    """Every way in which a secret may be written down."""
-    encoded = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    return {secret, secret.replace("/", "\\/"), *encoded, *map(with_small_escapes, encoded)}
-
-
-def with_small_escapes(text: str) -> str:
-    return re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), text)
-
-
 def leaks(text: str) -> list[str]:
-    return [spelling for spelling in spellings(TOKEN) | spellings(SECRET) if spelling in text]
+    return spelled_in(text, TOKEN, SECRET)
 
 
 class Everything(logging.Handler):
@@ -491,17 +480,6 @@ def log() -> Iterator[Everything]:
     yield handler
     root.setLevel(level)
     root.removeHandler(handler)
-
-
-def told(error: BaseException) -> str:
-    """All that an exception tells, in every way that one is told."""
-    parts = ["".join(traceback.format_exception(error)), pickle.dumps(error).decode("latin-1")]
-    chain: list[BaseException | None] = [error]
-    while chain:
-        if link := chain.pop():
-            parts += [str(link), repr(link), repr(link.args), repr(vars(link))]
-            chain += [link.__cause__, link.__context__]
-    return "\n".join(parts)
 
 
 def refusal(words: str) -> bytes:

@@ -26,12 +26,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from tenacity.wait import wait_base
 
 from airflow_wechat.client.answers import Answer, checked, decode
 from airflow_wechat.client.base_url import DEFAULT_BASE_URL, check_base_url
+from airflow_wechat.client.bounded import MOST_RECEIVED, BoundedAdapter, TooLongError, whole
 from airflow_wechat.client.errors import (
     CheckAnswerError,
     FixCredentialsError,
@@ -74,7 +74,7 @@ Read = Callable[[Answer], Answer]
 class Network:
     """How to reach a host.
 
-    :param timeout: seconds to wait for the connection, and again for each part of the answer
+    :param timeout: seconds that a request may take, from connecting to the last byte of its answer
     :param proxy: the URL of a proxy for https; without one, the environment's settings count
     :param ca_bundle: a file of certificates to trust instead of the usual ones
     """
@@ -206,7 +206,7 @@ class Transport:
                 params=call.query,
                 data=sealed.body,
                 headers=sealed.headers,
-                timeout=self._network.timeout,
+                timeout=whole(self._network.timeout),  # type: ignore[arg-type]
                 proxies={"https": self._network.proxy} if self._network.proxy else None,
                 verify=self._network.ca_bundle or True,
                 allow_redirects=False,
@@ -235,7 +235,7 @@ class Transport:
         return _Envelope(sealed.body, headers | sealed.headers, opened)
 
     def _note_clock(self, response: requests.Response) -> None:
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, TypeError, OverflowError):
             said = parsedate_to_datetime(response.headers.get("Date", ""))
             self.clock_ahead = round(time.time() - said.timestamp(), 1)
 
@@ -244,7 +244,7 @@ class Transport:
         session = _Session()
         session.trust_env = self.base_url.startswith("https:")  # a proxy is not loopback
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS)
+        adapter = BoundedAdapter(pool_maxsize=_CONNECTIONS)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
@@ -278,10 +278,13 @@ def _raise_for_status(response: requests.Response, path: str) -> None:
 
 def _read(response: requests.Response, path: str) -> bytes:
     body = b""
-    for chunk in response.iter_content(65536):
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise CheckAnswerError(f"an answer of more than {_MAX_BODY} bytes", path=path)
+    try:
+        for chunk in response.iter_content(65536):
+            body += chunk
+            if len(body) > _MAX_BODY:
+                raise CheckAnswerError(f"an answer of more than {_MAX_BODY} bytes", path=path)
+    except ValueError:  # http.client's own, for a chunk of a negative size
+        raise TryAgainError("an answer that is no HTTP", path=path) from None
     return body
 
 
@@ -289,12 +292,15 @@ def _failure(error: Exception, path: str, secrets: Iterable[str]) -> WeChatError
     inner = error.args[0] if error.args else ""
     inner = getattr(inner, "reason", None) or inner
     words = hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
-    hung_up = any(isinstance(cause, _HUNG_UP) for cause in getattr(inner, "args", ()))
     if not isinstance(error, requests.RequestException):
         return FixRequestError(words, path=path, advice=_ENVIRONMENT)
+    causes = getattr(inner, "args", ())
+    if any(isinstance(cause, TooLongError) for cause in causes):
+        return CheckAnswerError(f"an answer of more than {MOST_RECEIVED} bytes", path=path)
     if isinstance(error, requests.exceptions.ProxyError):
         refused = f" {HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value} " in words  # told in words only
         return (FixCredentialsError if refused else TryAgainError)(words, path=path, advice=_PROXY)
+    hung_up = any(isinstance(cause, _HUNG_UP) for cause in causes)
     if isinstance(error, requests.exceptions.SSLError) and not hung_up:
         return CheckAnswerError(words, path=path)
     return TryAgainError(words, path=path)

@@ -1,0 +1,219 @@
+"""Whatever the line does, a request ends in time: in WeChat's own answer, or in a documented error."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
+from airflow_wechat.sandbox import Sandbox
+from bad_line import BadLine, Fault
+from client.line_faults import CASES, JSON, PERIOD, Case, http
+from client.sandboxed import DAILY
+from client.scripted import hanging_up, serving
+from client.through_line import PATIENT, Asker, address_of, certified
+from proof.figures import trial
+
+PART = "bad line"
+SHORT = 0.5
+SLACK = 15.0
+"""Seconds that a busy machine may take on top of a bound; without the bound it would be a minute or more."""
+TRIES = 3
+
+pytestmark = pytest.mark.quick_proof
+
+
+@pytest.fixture
+def line(sandbox: Sandbox) -> Iterator[BadLine]:
+    with BadLine(address_of(sandbox)) as running:
+        yield running
+
+
+@pytest.fixture
+def asker(sandbox: Sandbox, line: BadLine) -> Asker:
+    return Asker(sandbox, line.url)
+
+
+def cases(*errors: type[WeChatError] | None) -> pytest.MarkDecorator:
+    chosen = {name: case for name, case in CASES.items() if case.error in errors}
+    return pytest.mark.parametrize("case", chosen.values(), ids=list(chosen))
+
+
+@cases(TryAgainError, CheckAnswerError)
+def test_a_fault_that_stays_ends_in_its_documented_error_in_time(
+    line: BadLine, asker: Asker, case: Case
+) -> None:
+    line.treat(case.fault, ever=True)
+    timeout = SHORT if case.stalls else PATIENT
+
+    with trial(PART, "a fault that stays ends in its documented error, in time"):
+        began = time.monotonic()
+        with pytest.raises(WeChatError) as caught:
+            asker.row(timeout=timeout, tries=TRIES)
+        assert time.monotonic() - began < TRIES * timeout + SLACK
+        assert type(caught.value) is case.error
+        assert line.connections == (TRIES if case.error is TryAgainError else 1)
+        asker.check_error(caught.value)
+
+
+@cases(TryAgainError)
+def test_a_fault_that_passes_is_got_over(line: BadLine, asker: Asker, case: Case) -> None:
+    line.treat(case.fault)
+
+    with trial(PART, "a fault that passes is got over by asking again"):
+        row = asker.row(timeout=2 * SHORT if case.stalls else PATIENT, tries=4)
+        asker.check_row(row)
+        assert line.connections > 1
+
+
+@cases(None)
+def test_an_odd_line_that_harms_nothing_is_passed_over(line: BadLine, asker: Asker, case: Case) -> None:
+    line.treat(case.fault, ever=True)
+
+    with trial(PART, "an odd answer that harms nothing is read like any other"):
+        asker.check_row(asker.row())
+        assert line.connections == 1
+
+
+@pytest.mark.parametrize("name", ["a body without end", "a body of 100 MB", "trailers without end"])
+def test_of_an_answer_without_end_little_is_taken(line: BadLine, asker: Asker, name: str) -> None:
+    line.treat(CASES[name].fault, ever=True)
+
+    with trial(PART, "of an answer without end no more than 32 MB are sent before we hang up"):
+        with pytest.raises(CheckAnswerError, match="more than"):
+            asker.row()
+        assert line.sent < 32 * 1024 * 1024  # ours is 8; the rest is in buffers on the way
+
+
+def test_where_a_redirect_leads_nobody_is_asked(line: BadLine, asker: Asker) -> None:
+    with serving() as elsewhere, trial(PART, "a redirect is not followed"):
+        elsewhere.on("/", JSON)
+        line.treat(Fault(instead=http(JSON, "302 Found", Location=f"{elsewhere.url}/")), ever=True)
+
+        with pytest.raises(CheckAnswerError, match="HTTP 302") as caught:
+            asker.row()
+
+        asker.check_error(caught.value)
+        assert elsewhere.requests == []
+
+
+def test_an_answer_that_comes_twice_is_not_taken_for_the_next_one(line: BadLine, asker: Asker) -> None:
+    line.treat(Fault(instead=http(JSON) * 2), ever=True)
+    client, day_after = asker.client(tries=2), DAILY.granularity.period_of(PERIOD.start + timedelta(days=1))
+
+    with trial(PART, "an answer that comes twice is not taken for the next one"):
+        asker.check_row(client.fetch(DAILY, PERIOD)[0])
+        with pytest.raises(WeChatError) as caught:
+            client.fetch(DAILY, day_after)
+
+        asker.check_error(caught.value)
+
+
+# Hosts that are not there, or are others
+
+
+def unused_port(_: ExitStack) -> str:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+
+def unknown_name(_: ExitStack) -> str:
+    return "https://wechat.invalid"  # by RFC 2606 nobody is called so
+
+
+def hung_up_handshake(stack: ExitStack) -> str:
+    return f"https://{stack.enter_context(hanging_up())}"
+
+
+NOT_THERE = {
+    "refused": (unused_port, TryAgainError),
+    "unknown name": (unknown_name, TryAgainError),
+    "hung up in the TLS handshake": (hung_up_handshake, TryAgainError),
+}
+
+
+@pytest.mark.parametrize(("place", "error"), NOT_THERE.values(), ids=list(NOT_THERE))
+def test_a_host_that_is_not_there_is_a_passing_trouble(sandbox: Sandbox, place: Any, error: Any) -> None:
+    with ExitStack() as stack, trial(PART, "a host that cannot be reached is a passing trouble"):
+        asker = Asker(sandbox, place(stack))
+
+        with pytest.raises(error) as caught:
+            asker.row(tries=2)
+
+        assert type(caught.value) is error
+        asker.check_error(caught.value)
+
+
+@pytest.mark.parametrize("name", ["api.weixin.qq.com", "127.0.0.2", "localhost"])
+def test_a_certificate_that_does_not_match_is_refused_before_anything_is_sent(
+    sandbox: Sandbox, name: str
+) -> None:
+    with (
+        certified(name) as (context, ca_bundle),
+        BadLine(address_of(sandbox), context) as line,
+        trial(PART, "a certificate that does not match is refused before anything is sent"),
+    ):
+        asker = Asker(sandbox, line.url, ca_bundle=ca_bundle)
+
+        with pytest.raises(CheckAnswerError, match=r"certificate verify failed|is not valid for") as caught:
+            asker.row(tries=2)
+
+        asker.check_error(caught.value)
+        assert sandbox.requests == []
+
+
+def test_a_tls_handshake_that_drips_ends_in_time(sandbox: Sandbox, line: BadLine) -> None:
+    line.treat(Fault(instead=A_RECORD, without_end=b"\x02", drip=0.1, full_speed=len(A_RECORD)), ever=True)
+
+    with trial(PART, "a TLS handshake that drips ends in time"):
+        began = time.monotonic()
+        with pytest.raises(TryAgainError) as caught:
+            Asker(sandbox, line.url.replace("http:", "https:")).row(timeout=SHORT)
+
+        assert time.monotonic() - began < SHORT + SLACK
+        Asker(sandbox, sandbox.url).check_error(caught.value)
+
+
+A_RECORD = b"\x16\x03\x03\x40\x00"
+"""The head of a TLS record of 16 KiB."""
+
+
+def test_behind_an_address_that_is_silent_the_next_is_asked_in_the_same_try(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, look_up = address_of(sandbox)[1], socket.getaddrinfo
+    both = [
+        *look_up("::1", port, type=socket.SOCK_STREAM),
+        *look_up("127.0.0.1", port, type=socket.SOCK_STREAM),
+    ]
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda name, *args, **named: both if name == "localhost" else look_up(name, *args, **named),
+    )
+
+    with silent("::1", port), trial(PART, "behind a silent address the next one is asked in the same try"):
+        asker = Asker(sandbox, f"http://localhost:{port}")
+        asker.check_row(asker.row(timeout=4))
+
+
+@contextmanager
+def silent(host: str, port: int) -> Iterator[None]:
+    """Listen, but let nobody in: a connection to it is neither made nor refused."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_INET6))
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(3):  # so many wait at the door; who comes after them gets no answer
+            waiting = stack.enter_context(socket.socket(socket.AF_INET6))
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect((host, port))
+        yield
