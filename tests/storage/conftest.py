@@ -1,14 +1,14 @@
-"""Real databases: an SQLite file and PostgreSQL, and MySQL or MariaDB where MYSQL_URI names a server."""
+"""Real databases: an SQLite file, PostgreSQL and MariaDB, each by every driver that is installed."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -17,14 +17,18 @@ from sqlalchemy.pool import NullPool
 from airflow_wechat.client.answers import rows_of
 from airflow_wechat.client.reports import Report, Row, get_report
 from airflow_wechat.storage.sql import ReportTable
+from private_server import PrivateServer
 
-MYSQL_URI = os.environ.get("MYSQL_URI", "")
 DAILY = get_report("daily_visit_trend")
 
 POSTGRES_DRIVERS = ["psycopg2"]
 if find_spec("psycopg") and not sa.__version__.startswith("1."):
     POSTGRES_DRIVERS.append("psycopg")
-DATABASES = ["sqlite", *POSTGRES_DRIVERS, *(["mysql"] if MYSQL_URI else [])]
+MARIADB_DRIVERS = ["pymysql"]
+if find_spec("MySQLdb"):
+    MARIADB_DRIVERS.append("mysqldb")
+_OPTIONS = {"pymysql": "?ssl_disabled=true"}  # else each connect reads all the machine's certificates
+DATABASES = ["sqlite", *POSTGRES_DRIVERS, *MARIADB_DRIVERS]
 
 
 class Database:
@@ -60,15 +64,11 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[st
     def make(kind: str) -> Database:
         if kind == "sqlite":
             return Database(f"sqlite:///{tmp_path / 'file.db'}")
-        name = f"db_{abs(hash(request.node.nodeid))}"
-        if kind == "mysql":
-            server = Database(MYSQL_URI)
-            server.sql(f"DROP DATABASE IF EXISTS {name}")
-            server.sql(f"CREATE DATABASE {name}")
-            return Database(f"{MYSQL_URI.rstrip('/')}/{name}")
-        server = request.getfixturevalue("postgres_server")
+        kind_of_server = "mariadb" if kind in MARIADB_DRIVERS else "postgres"
+        server: PrivateServer = request.getfixturevalue(f"{kind_of_server}_server")
+        name = f"db_{uuid4().hex}"
         server.create_database(name)
-        return Database(server.uri(name, kind))
+        return Database(server.uri(name, kind) + _OPTIONS.get(kind, ""))
 
     return make
 
@@ -81,6 +81,11 @@ def database(request: pytest.FixtureRequest, new_database: Callable[[str], Datab
 @pytest.fixture
 def postgres(new_database: Callable[[str], Database]) -> Database:
     return new_database("psycopg2")
+
+
+@pytest.fixture(params=MARIADB_DRIVERS)
+def mariadb(request: pytest.FixtureRequest, new_database: Callable[[str], Database]) -> Database:
+    return new_database(request.param)
 
 
 @pytest.fixture(params=[True, False], ids=["upsert", "delete-and-insert"])
