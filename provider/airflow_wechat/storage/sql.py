@@ -29,6 +29,8 @@ _NAME = re.compile(r"(?:(?P<schema>[A-Za-z_][A-Za-z0-9_]{0,62})\.)?(?P<table>[A-
 
 _DELETED_AT_ONCE = 500
 
+_MYSQL = ("mysql", "mariadb")  # SQLAlchemy's names of one dialect
+
 _SQLITE_WAIT = 30_000  # milliseconds for which a writer waits for another writer of the file
 
 # SQLSTATE of serialization failure and deadlock; MySQL's lock wait timeout, deadlock and changed record.
@@ -37,7 +39,7 @@ _SQLITE_CONFLICTS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class TableMismatchError(ValueError):
-    """The table exists, but lacks columns or the primary key that a report's rows need."""
+    """The table exists, but lacks columns, the primary key or the transactions that a report's rows need."""
 
 
 def check_table_name(name: str) -> tuple[str | None, str]:
@@ -104,12 +106,14 @@ class ReportTable:
             sa.MetaData(),
             *map(_sql_column, report.columns),
             schema=schema and quoted_name(schema, quote),
+            **_MYSQL_OPTIONS,
         )
 
     def create(self) -> None:
         """Create the table if it is missing, check it if not; any number of processes may do so at once.
 
-        :raises TableMismatchError: where it lacks columns, or the primary key that an upsert relies on
+        :raises TableMismatchError: where it lacks columns, the primary key that an upsert relies on, or
+            transactions
         """
         _tried_again(_is_conflict)(self._create)()
         if missing := _tried_again(_is_conflict)(self.missing)():
@@ -176,33 +180,62 @@ class ReportTable:
         # Where we know no upsert the database may keep no primary keys at all.
         if self._upsert and {*inspector.get_pk_constraint(*place)["constrained_columns"]} != {*KEY_COLUMNS}:
             missing.append(f"the primary key ({', '.join(KEY_COLUMNS)})")
+        if not _has_transactions(inspector, *place):
+            missing.append("transactions (ENGINE=InnoDB)")
         return missing
 
     def _write(self, values: list[Row]) -> None:
         with self._engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                # Waiting is enough, without BEGIN IMMEDIATE: the transaction's first statement is a write.
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_WAIT}")
+            if before := _BEFORE_WRITING.get(connection.dialect.name):
+                connection.exec_driver_sql(before)
             (self._upsert or _delete_and_insert)(connection, self._table, values)
 
 
-_MICROSECONDS = mysql.DATETIME(fsp=6)
+def _has_transactions(inspector: sa.engine.Inspector, table: str, schema: str | None) -> bool:
+    dialect = inspector.dialect.name
+    if dialect not in _MYSQL:
+        return True
+    kept_by = inspector.get_table_options(table, schema).get(f"{dialect}_engine")
+    asked = sa.text("SELECT transactions FROM information_schema.engines WHERE engine = :engine")
+    with inspector.engine.connect() as connection:
+        return bool(connection.scalar(asked, {"engine": kept_by}) != "NO")
+
+
+# Waiting is enough in SQLite, without BEGIN IMMEDIATE: the transaction's first statement is a write.
+# MySQL would cut what is too long or too large, and only warn of it, where a site has turned strictness off.
+_BEFORE_WRITING = {
+    "sqlite": f"PRAGMA busy_timeout = {_SQLITE_WAIT}",
+    **dict.fromkeys(_MYSQL, "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')"),
+}
+
+# A server's own defaults could be an engine without transactions, a character set without Chinese.
+_MYSQL_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in _MYSQL
+    for option, value in {"engine": "InnoDB", "default_charset": "utf8mb4"}.items()
+}
+
+
+def _with_mysql(kind: Any, own: Any) -> Any:
+    return kind.with_variant(own, "mysql").with_variant(own, "mariadb")
+
+
 _TYPES: dict[ColumnType, Any] = {
     ColumnType.TEXT: sa.Text(),
     ColumnType.DATE: sa.Date(),
     ColumnType.INTEGER: sa.BigInteger(),
     ColumnType.NUMBER: sa.Float(53),  # double precision everywhere; SQLAlchemy 1.4 has no Double
-    ColumnType.JSON: sa.Text(),
-    ColumnType.TIMESTAMP: sa.DateTime(timezone=True)
-    .with_variant(_MICROSECONDS, "mysql")
-    .with_variant(_MICROSECONDS, "mariadb"),
+    ColumnType.JSON: _with_mysql(sa.Text(), mysql.LONGTEXT()),  # its TEXT ends at 64 KB
+    ColumnType.TIMESTAMP: _with_mysql(sa.DateTime(timezone=True), mysql.DATETIME(fsp=6)),
 }
+
+# MySQL wants a length for a text in a key, and takes texts that differ by case alone for the same.
+_KEY_TEXT = _with_mysql(sa.String(64), mysql.VARCHAR(64, collation="utf8mb4_bin"))
 
 
 def _sql_column(column: Column) -> sa.Column[Any]:
     key = column.name in KEY_COLUMNS
-    # MySQL wants a length for a text in a key.
-    kind = sa.String(64) if key and column.type is ColumnType.TEXT else _TYPES[column.type]
+    kind = _KEY_TEXT if key and column.type is ColumnType.TEXT else _TYPES[column.type]
     return sa.Column(column.name, kind, primary_key=key, nullable=column.nullable, comment=column.comment)
 
 
@@ -251,6 +284,5 @@ def _delete_and_insert(connection: sa.engine.Connection, table: sa.Table, values
 _UPSERTS: dict[str, Callable[[sa.engine.Connection, sa.Table, list[Row]], None]] = {
     "sqlite": _upsert_in_sqlite,
     "postgresql": _upsert_in_postgresql,
-    "mysql": _upsert_in_mysql,
-    "mariadb": _upsert_in_mysql,
+    **dict.fromkeys(_MYSQL, _upsert_in_mysql),
 }
