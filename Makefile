@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode
 
+# mysqlclient is compiled on the spot, which needs Debian's default-libmysqlclient-dev, pkg-config and gcc.
+MYSQL := $(shell for name in mysqlclient libmariadb; do pkg-config --exists $$name 2>/dev/null && echo ,mysql && break; done)
+
 export UV_PYTHON_DOWNLOADS := never
 # Without compiled modules Airflow takes three times as long to import.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +22,7 @@ venv: .venv/ready ## build the virtual environment
 	@echo "Installing into .venv ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
-	@$(INSTALL) --python $(BIN)/python --editable '.[all]' --group dev
+	@$(INSTALL) --python $(BIN)/python --editable '.[all$(MYSQL)]' --group dev
 	@touch $@
 
 # The client and the storage know nothing of Airflow; here it is not even installed.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
 os.environ |= {  # before Airflow is imported anywhere
@@ -21,6 +24,7 @@ os.environ |= {  # before Airflow is imported anywhere
 import blame  # noqa: E402
 from airflow_features import finds_connections_with_any_extra  # noqa: E402
 from airflow_wechat.sandbox import Sandbox  # noqa: E402
+from needed_servers import need  # noqa: E402
 from runs import connect  # noqa: E402
 
 blame.install()
@@ -63,3 +67,41 @@ def sqlite_target(tmp_path, monkeypatch):
     file = tmp_path / "target.db"
     connect(monkeypatch, "wechat_target", {"conn_type": "sqlite", "host": str(file)})
     return file
+
+
+@pytest.fixture
+def sqlite_engine(sqlite_target):
+    """The SQLite database behind ``wechat_target``."""
+    yield from engine_of(f"sqlite:///{sqlite_target}")
+
+
+@pytest.fixture
+def postgres_engine(postgres_server, monkeypatch):
+    """A database of a real PostgreSQL behind ``wechat_target``."""
+    name = new_target(postgres_server, "postgres", monkeypatch)
+    yield from engine_of(postgres_server.uri(name, "psycopg2"))
+
+
+@pytest.fixture
+def mariadb_engine(request, monkeypatch):
+    """A database of a real MariaDB behind ``wechat_target``, which Airflow reaches by mysqlclient."""
+    need(find_spec("MySQLdb"), "mysqlclient (the extra mysql)")
+    server = request.getfixturevalue("mariadb_server")
+    yield from engine_of(server.uri(new_target(server, "mysql", monkeypatch), "mysqldb"))
+
+
+def new_target(server, conn_type, monkeypatch):
+    """Create a database and define ``wechat_target``; return its name."""
+    name = f"target_{uuid4().hex}"
+    server.create_database(name)
+    login = {"login": server.user, "password": server.password, "schema": name}
+    fields = {"conn_type": conn_type, "host": server.host, "port": server.port}
+    connect(monkeypatch, "wechat_target", fields | login)
+    return name
+
+
+def engine_of(uri):
+    """Give an engine that keeps no connection, so that other processes are not in each other's way."""
+    engine = sa.create_engine(uri, poolclass=sa.pool.NullPool)
+    yield engine
+    engine.dispose()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -24,31 +23,11 @@ STABLE_TOKEN_PATH = "/cgi-bin/stable_token"
 NOT_READY = {"errcode": 61503, "errmsg": "data not ready, please try later rid: 1-2-3"}
 END_OF_FEBRUARY = datetime(2026, 2, 28, 16, 0, tzinfo=UTC)
 
-_numbers = itertools.count()
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def target(request, monkeypatch):
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def target(request):
     """A database behind ``wechat_target``; gives an engine to look into it."""
     return request.getfixturevalue(f"{request.param}_engine")
-
-
-@pytest.fixture
-def sqlite_engine(sqlite_target):
-    engine = sa.create_engine(f"sqlite:///{sqlite_target}")
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def postgres_engine(postgres_server, monkeypatch):
-    server, database = postgres_server, f"target_{next(_numbers)}"
-    server.create_database(database)
-    fields = {"conn_type": "postgres", "host": server.host, "port": server.port, "schema": database}
-    connect(monkeypatch, "wechat_target", fields | {"login": server.user, "password": server.password})
-    engine = sa.create_engine(server.uri(database, "psycopg2"))
-    yield engine
-    engine.dispose()
 
 
 def load(report="daily_visit_trend", *, run=None, **arguments):

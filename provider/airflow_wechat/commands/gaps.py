@@ -128,7 +128,7 @@ def _plan(report: Report, stretches: Sequence[PeriodRange], dag: FoundDag, now: 
     from airflow_wechat.airflow_versions import backfill_form
     from airflow_wechat.timetables import ReportTimetable
 
-    own = ReportTimetable(report.granularity)
+    own, form = ReportTimetable(report.granularity), backfill_form()
     exact = isinstance(dag.timetable, ReportTimetable) and dag.timetable.summary == own.summary
     return gaps.Plan(
         report=report,
@@ -136,7 +136,7 @@ def _plan(report: Report, stretches: Sequence[PeriodRange], dag: FoundDag, now: 
         paused=dag.is_paused,
         schedule=dag.timetable.summary,
         exact=exact,
-        form=backfill_form(),
+        form=form,
         backfills=[
             (
                 stretch,
