@@ -33,8 +33,3 @@ def test_every_extra_shown_is_accepted(block):
     extra = json.loads(block)
 
     assert Options.read(extra).given == extra
-
-
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", DOC))
-def test_every_link_leads_somewhere(target):
-    assert (ROOT / "docs" / target).exists()

@@ -30,6 +30,7 @@ def test_all_import_with_no_connection_present(bag):
         "wechat_compare_periods",
         "wechat_health",
         "wechat_load_range",
+        "wechat_many_apps",
         "wechat_daily_visit_trend_to_lake",
         "wechat_weekly_visit_trend_to_lake",
         "wechat_monthly_visit_trend_to_lake",

@@ -78,7 +78,7 @@ def test_every_shared_parameter_is_mentioned(name):
 def test_the_dag_parses_as_it_is_shown(tmp_path):
     from airflow.models import DagBag
 
-    [code] = [block for block in blocks("python") if "WeChatReportToSqlOperator" in block]
+    [code] = [block for block in blocks("python") if "import WeChatReportToSqlOperator" in block]
     file = tmp_path / "readme.py"
     file.write_text(code)
 
@@ -107,11 +107,6 @@ def test_every_make_command_shown_exists():
     shown = set(re.findall(r"\bmake ([a-z0-9]+)", README.replace("make if", "")))
 
     assert {name for name in shown if not re.search(rf"^{name}:", makefile, flags=re.MULTILINE)} <= {"and"}
-
-
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
-def test_every_link_into_the_project_leads_somewhere(target):
-    assert target.startswith("https://") or (ROOT / target).exists()
 
 
 @pytest.mark.parametrize("table", [f"wechat_{report}" for report in REPORTS])

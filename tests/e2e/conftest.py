@@ -30,6 +30,12 @@ DAG_FOLDERS = (PROJECT / "dags", Path(__file__).parent / "dags")
 
 _TARGET = "target"
 
+_SETTINGS = {
+    "LOGGING__LOGGING_LEVEL": "DEBUG",
+    "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",  # so soon another takes over what a dead one had
+}
+
 # One DAG of each file.
 _DAGS = (
     "wechat_load_range",
@@ -64,7 +70,7 @@ def airflow(
     """An Airflow at DEBUG, with all connections and DAGs; every DAG is paused."""
     end_on_sigterm()
     home = tmp_path_factory.mktemp("live") / "airflow"
-    with LiveAirflow(home, DAG_FOLDERS, {"LOGGING__LOGGING_LEVEL": "DEBUG"}) as running:
+    with LiveAirflow(home, DAG_FOLDERS, _SETTINGS) as running:
         running.postgres.create_database(_TARGET)
         running.api.add_connection(WECHAT_CONN_ID, sandbox.connection)
         running.api.add_connection("wechat_late", late_sandbox.connection)

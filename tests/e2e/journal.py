@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from airflow_wechat.client.periods import Period
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.sandbox import Sandbox
+from airflow_wechat.sandbox.journal import Request
 
 
 class Journal:
@@ -20,13 +22,22 @@ class Journal:
         """Return the dates that a report was asked for, both ends included, as WeChat gets them."""
         return [(body["begin_date"], body["end_date"]) for body in self._bodies(get_report(report).path)]
 
+    def moments(self, report: str) -> dict[str, list[float]]:
+        """Return when a report was asked for, in seconds, by the access token it was asked for with."""
+        found = defaultdict(list)
+        for call in self._calls(get_report(report).path):
+            found[call.query["access_token"]].append(call.at)
+        return dict(found)
+
     def tokens(self) -> int:
         """Return how often a token was asked for."""
         return len(self._bodies("/cgi-bin/stable_token"))
 
     def _bodies(self, path: str) -> list[dict[str, Any]]:
-        calls = self._sandbox.requests[self._begin :]
-        return [call.body or {} for call in calls if call.path == path]
+        return [call.body or {} for call in self._calls(path)]
+
+    def _calls(self, path: str) -> list[Request]:
+        return [call for call in self._sandbox.requests[self._begin :] if call.path == path]
 
 
 def asked_for(period: Period) -> tuple[str, str]:

@@ -104,6 +104,11 @@ class LiveAirflow:
         """The address of its UI and API."""
         return f"http://127.0.0.1:{self._ports['api']}"
 
+    @property
+    def running(self) -> frozenset[str]:
+        """The names of the components that were started and not killed."""
+        return frozenset(self._running)
+
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(_stopping(self))
@@ -163,9 +168,13 @@ class LiveAirflow:
         file.touch(mode=0o600)
         file.write_text(json.dumps({self.user: self.password}))
 
-    def run(self, name: str) -> None:
-        """Start a component, for the first time or after :meth:`kill`."""
-        command = [*_AIRFLOW, *(argument.format(**self._ports) for argument in self._commands[name])]
+    def run(self, name: str, *command: str) -> None:
+        """Start a component, for the first time or after :meth:`kill`.
+
+        :param command: the ``airflow`` command of one that is not among ``components``
+        """
+        words = command or self._commands[name]
+        command = (*_AIRFLOW, *(word.format(**self._ports) for word in words))
         self._running[name] = Component(name, command, self.env, self.logs / f"{name}.log")
 
     def kill(self, name: str) -> None:

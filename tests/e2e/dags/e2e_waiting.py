@@ -1,4 +1,4 @@
-"""A period that WeChat has not published yet: once waited for in the triggerer, once by retries."""
+"""A period that WeChat has not published yet, waited for in the triggerer or by retries."""
 
 from __future__ import annotations
 
@@ -12,16 +12,33 @@ from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
 WAYS: dict[str, dict[str, Any]] = {
     "e2e_deferred": {"deferrable": True, "poll_interval": timedelta(seconds=1)},
     "e2e_retried": {"deferrable": False, "retries": 50, "retry_delay": timedelta(seconds=2)},
+    "e2e_given_up": {
+        "deferrable": True,
+        "poll_interval": timedelta(seconds=2),
+        "wait_timeout": timedelta(seconds=7),
+        "retries": 3,
+    },
+    "e2e_killed": {"deferrable": True, "poll_interval": timedelta(seconds=3)},
+    "e2e_taken_over": {"deferrable": True, "poll_interval": timedelta(seconds=3)},
 }
+
+
+def period(table: str) -> dict[str, Any]:
+    """Return what all of them load."""
+    return {
+        "task_id": "load",
+        "report": "daily_visit_trend",
+        "begin_date": "2026-01-05",
+        "sql_conn_id": "wechat_target",
+        "table": table,
+    }
+
 
 for dag_id, way in WAYS.items():
     with DAG(dag_id=dag_id, schedule=None):
-        WeChatReportToSqlOperator(
-            task_id="load",
-            wechat_conn_id="wechat_late",
-            report="daily_visit_trend",
-            begin_date="2026-01-05",
-            sql_conn_id="wechat_target",
-            table=dag_id,
-            **way,
-        )
+        WeChatReportToSqlOperator(wechat_conn_id="wechat_late", **period(dag_id), **way)
+
+with DAG(dag_id="e2e_two_hundred", schedule=None):
+    WeChatReportToSqlOperator.partial(
+        **period("e2e_two_hundred"), deferrable=True, poll_interval=timedelta(seconds=15)
+    ).expand(wechat_conn_id=[f"wechat_waiting_{number}" for number in range(200)])

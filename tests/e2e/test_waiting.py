@@ -1,0 +1,151 @@
+"""Waits that end without data, or are carried on by another triggerer, and many at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+from psycopg2 import sql
+
+from airflow_wechat.sandbox import App, Sandbox
+from airflow_wechat.sandbox.control import clock_from
+from e2e.airflow_api import all_ended
+from e2e.journal import Journal
+
+DAILY = "daily_visit_trend"
+EARLY = datetime.fromisoformat("2026-01-06T05:00:00+08:00")
+LATE = datetime.fromisoformat("2026-01-06T12:00:00+08:00")
+ON_THE_WAY = 0.5  # seconds that a request may take more than the one before
+MANY = 200
+
+
+def gaps(moments):
+    return [later - one for one, later in pairwise(moments)]
+
+
+@pytest.fixture
+def journal(late_sandbox):
+    return Journal(late_sandbox)
+
+
+@pytest.fixture
+def begin(airflow, late_sandbox, journal):
+    """Trigger a DAG before WeChat has published its period, and wait until it has been asked some times."""
+
+    def trigger(dag_id, times):
+        late_sandbox.clock = clock_from(EARLY)
+        airflow.api.unpause(dag_id)
+        run_id = airflow.api.trigger(dag_id)
+        airflow.wait(lambda: len(asked(journal)) >= times, f"{dag_id} asks {times} times")
+        return run_id
+
+    return trigger
+
+
+def asked(journal):
+    """Return when WeChat was asked, whoever asked: task or trigger."""
+    return sorted(moment for moments in journal.moments(DAILY).values() for moment in moments)
+
+
+@pytest.fixture
+def triggerer(airflow):
+    """Have the usual triggerer run, and no other, when the test has ended."""
+    second = "second triggerer"
+    yield second
+    if second in airflow.running:
+        airflow.kill(second)
+    if "triggerer" not in airflow.running:
+        airflow.run("triggerer")
+
+
+def test_a_wait_that_is_too_long_fails_for_good_and_says_what_was_waited_for(airflow, target, journal, begin):
+    run_id = begin("e2e_given_up", 2)
+
+    assert airflow.wait_for_run("e2e_given_up", run_id)["state"] == "failed"
+
+    task = airflow.api.task("e2e_given_up", run_id, "load")
+    log = airflow.api.log("e2e_given_up", run_id, "load", attempt=task["try_number"])
+    assert (task["state"], task["try_number"], task["max_tries"]) == ("failed", 1, 3)
+    assert "waited 0:00:07 for WeChat to publish daily_visit_trend of 2026-01-05" in log
+    assert "61503" in log
+    assert len(asked(journal)) == 5  # by the task, after 2, 4 and 6 seconds, and by the task at the end
+    assert min(gaps(asked(journal))[:3]) > 2 - ON_THE_WAY
+    assert target.starts("e2e_given_up") == []
+
+
+def test_a_triggerer_killed_and_started_again_goes_on_asking_at_the_same_moments(
+    airflow, target, late_sandbox, journal, begin, triggerer
+):
+    run_id = begin("e2e_killed", 3)
+
+    airflow.kill("triggerer")
+    before = len(asked(journal))
+    assert airflow.api.task("e2e_killed", run_id, "load")["state"] == "deferred"
+    airflow.run("triggerer")
+    airflow.wait(lambda: len(asked(journal)) >= before + 2, "the new triggerer asks twice")
+    late_sandbox.clock = clock_from(LATE)
+
+    assert airflow.wait_for_run("e2e_killed", run_id)["state"] == "success"
+    assert target.starts("e2e_killed") == ["2026-01-05"]
+    of_triggers = asked(journal)[:-1]  # the task asks once more, and lands
+    assert min(gaps(of_triggers)) > 3 - ON_THE_WAY
+    assert_on_one_grid(of_triggers, 3)
+
+
+def test_another_triggerer_takes_over_what_a_dead_one_had(
+    airflow, target, late_sandbox, journal, begin, triggerer
+):
+    airflow.run(triggerer, "triggerer", "--skip-serve-logs")
+    run_id = begin("e2e_taken_over", 3)
+
+    airflow.kill("triggerer")
+    before = len(asked(journal))
+    airflow.wait(lambda: len(asked(journal)) >= before + 3, "a triggerer goes on asking")
+    late_sandbox.clock = clock_from(LATE)
+
+    assert airflow.wait_for_run("e2e_taken_over", run_id)["state"] == "success"
+    assert target.starts("e2e_taken_over") == ["2026-01-05"]
+    assert min(gaps(asked(journal)[:-1])) > 3 - ON_THE_WAY
+
+
+def assert_on_one_grid(moments, interval):
+    """Assert that all moments are whole intervals apart."""
+    off = [(moment - moments[0]) % interval for moment in moments]
+    assert all(min(one, interval - one) < ON_THE_WAY for one in off), off
+
+
+@pytest.fixture
+def many_apps(airflow):
+    """A WeChat of 200 Mini Programs that publishes when its clock says so, each behind a connection."""
+    apps = tuple(App(f"wx{number:016x}", f"{number:032x}") for number in range(MANY))
+    with Sandbox(publish_hour=10, apps=apps) as sandbox:
+        sandbox.clock = clock_from(EARLY)
+        for number, app in enumerate(apps):
+            airflow.api.add_connection(f"wechat_waiting_{number}", sandbox.connection_of(app))
+        yield sandbox
+
+
+def test_two_hundred_waits_on_one_triggerer_all_land_once(airflow, target, many_apps):
+    journal = Journal(many_apps)
+    dag_id = "e2e_two_hundred"
+    airflow.api.unpause(dag_id)
+    run_id = airflow.api.trigger(dag_id)
+
+    def in_state(state):
+        return [task for task in airflow.api.tasks(dag_id, run_id) if task["state"] == state]
+
+    airflow.wait(lambda: len(in_state("deferred")) == MANY, f"{MANY} tasks wait", timeout=900)
+    assert airflow.api.call("GET", "/pools/default_pool")["running_slots"] == 0
+    airflow.wait(
+        lambda: all(len(moments) >= 2 for moments in journal.moments(DAILY).values()), "each is asked again"
+    )
+    many_apps.clock = clock_from(LATE)
+
+    assert airflow.wait_for_run(dag_id, run_id, timeout=900)["state"] == "success"
+    query = sql.SQL("SELECT app_id, period_start::text FROM {} ORDER BY 1").format(sql.Identifier(dag_id))
+    assert target.select(query) == sorted((app.app_id, "2026-01-05") for app in many_apps.apps)
+    moments = journal.moments(DAILY).values()
+    assert len(moments) == MANY
+    assert min(gap for one in moments for gap in gaps(one[:-1])) > 15 - 2 * ON_THE_WAY
+    assert all_ended(airflow.api.runs(dag_id))
