@@ -14,12 +14,12 @@ WAYS: dict[str, dict[str, Any]] = {
     "e2e_retried": {"deferrable": False, "retries": 50, "retry_delay": timedelta(seconds=2)},
     "e2e_given_up": {
         "deferrable": True,
-        "poll_interval": timedelta(seconds=2),
-        "wait_timeout": timedelta(seconds=7),
+        "poll_interval": timedelta(seconds=4),
+        "wait_timeout": timedelta(seconds=10),
         "retries": 3,
     },
-    "e2e_killed": {"deferrable": True, "poll_interval": timedelta(seconds=3)},
-    "e2e_taken_over": {"deferrable": True, "poll_interval": timedelta(seconds=3)},
+    "e2e_killed": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
+    "e2e_taken_over": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
 }
 
 
