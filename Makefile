@@ -39,9 +39,9 @@ test: .venv/ready .venv-client/ready ## run everything but the slow end-to-end p
 	@PYTHONPATH=provider .venv-client/bin/python -m pytest tests/client tests/cloud_function tests/storage
 	@$(BIN)/python -m pytest tests/airflow
 
-matrix: .venv/ready ## run the same on each supported Airflow and Python, and print a table (ONLY=2.11 takes one Airflow)
+matrix: .venv/ready ## run the same on each supported Airflow and Python (ONLY=2.11: on one Airflow; E2E=1: under a scheduler too)
 	@mkdir -p .nox && rm -f .nox/report.json
-	@$(BIN)/nox --report .nox/report.json $(if $(ONLY),--tags $(ONLY)) || test -e .nox/report.json
+	@E2E=$(E2E) $(BIN)/nox --report .nox/report.json $(if $(ONLY),--tags $(ONLY)) || test -e .nox/report.json
 	@$(BIN)/python tests/matrix/table.py .nox/report.json .nox/results
 
 e2e: .venv/ready ## run the end-to-end part: real scheduler and demo

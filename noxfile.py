@@ -25,6 +25,9 @@ PYTHONS = {
 SUITE = ("tests/airflow", "tests/client", "tests/cloud_function", "tests/storage")
 """Everything but the end-to-end part."""
 
+SMOKE = ("tests/smoke",) if os.environ.get("E2E") else ()
+"""What runs DAGs under each version's own scheduler."""
+
 RESULTS = Path(".nox/results").absolute()
 
 
@@ -52,5 +55,7 @@ def tests(session: nox.Session, airflow: str, minor: str) -> None:
     requirements = (f"apache-airflow=={airflow}.*", "--editable", ".[all]", "--group", "tests")
     session.install("--upgrade", "--compile-bytecode", *requirements)
     session.run("python", "tests/matrix/installed.py", f"{result}.json")
-    options = ("--quiet", "--numprocesses=auto", "--maxprocesses=4", f"--junit-xml={result}.xml")
-    session.run("python", "-m", "pytest", *options, *(session.posargs or SUITE))
+    options = ("--quiet", "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+    session.run(
+        "python", "-m", "pytest", *options, f"--junit-xml={result}.xml", *(session.posargs or SUITE), *SMOKE
+    )

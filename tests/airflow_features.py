@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
+from importlib.metadata import distributions
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,16 @@ import pytest
 @cache
 def takes_providers_commands() -> bool:
     """Tell whether ``airflow`` takes commands of providers: from 3.2 on."""
-    schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
+    package = find_spec("airflow")
+    assert package and package.origin
+    schema = json.loads(Path(package.origin).with_name("provider_info.schema.json").read_text())
     return "cli" in schema["properties"]
+
+
+@cache
+def tasks_ask_an_api() -> bool:
+    """Tell whether tasks reach Airflow through an API server, by the Task SDK: from 3.0 on."""
+    return any(distributions(name="apache-airflow-task-sdk"))
 
 
 @cache

@@ -48,7 +48,7 @@ def _is_airflows(kind: type[Warning]) -> bool:
 
 
 def _is_ours(message: str, stacklevel: int) -> bool:
-    return "wechat" in message.lower() or bool(OURS.match(_blamed(sys._getframe(2), stacklevel)))
+    return "airflow_wechat" in message or bool(OURS.match(_blamed(sys._getframe(2), stacklevel)))
 
 
 def _blamed(frame: FrameType | None, stacklevel: int) -> str:

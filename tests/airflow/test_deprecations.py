@@ -83,6 +83,13 @@ def test_it_is_an_error_also_where_the_compatibility_layer_comes_upon_it_for_us(
         exec("get()", caller)
 
 
+def test_it_is_an_error_also_where_airflow_itself_comes_upon_it_and_names_us():
+    words = "Hook airflow_wechat.hooks.wechat.WeChatHook defines what is old"
+
+    with pytest.raises(FutureWarning, match="is old"):
+        run_as("airflow.providers_manager", f"import warnings; warnings.warn({words!r}, FutureWarning)")
+
+
 def test_any_other_warning_that_names_a_module_of_ours_is_an_error_too():
     with pytest.raises(UserWarning, match="look here"):
         run_as("airflow_wechat.probe", "import warnings; warnings.warn('look here')")

@@ -12,11 +12,14 @@ from airflow_wechat.sandbox.journal import Request
 
 
 class Journal:
-    """What a sandbox was asked since the journal was opened."""
+    """What a sandbox was asked since the journal was opened.
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    :param begin: or since so many calls were before; 0 for all
+    """
+
+    def __init__(self, sandbox: Sandbox, begin: int | None = None) -> None:
         self._sandbox = sandbox
-        self._begin = len(sandbox.requests)
+        self._begin = len(sandbox.requests) if begin is None else begin
 
     def asked(self, report: str) -> list[tuple[str, str]]:
         """Return the dates that a report was asked for, both ends included, as WeChat gets them."""
