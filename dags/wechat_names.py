@@ -18,3 +18,6 @@ TABLES = {
     "weekly_visit_trend": "wechat_weekly_visit_trend",
     "monthly_visit_trend": "wechat_monthly_visit_trend",
 }
+
+ASSETS = {report: f"{SQL_CONN_ID}/{table}" for report, table in TABLES.items()}
+"""The URIs of the assets that stand for the tables."""

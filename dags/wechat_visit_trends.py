@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, Asset
-from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
+from wechat_names import ASSETS, SQL_CONN_ID, TABLES, WECHAT_CONN_ID
 
 from airflow_wechat.timetables import ReportTimetable
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
@@ -36,6 +36,6 @@ for granularity in ("daily", "weekly", "monthly"):
             sql_conn_id=SQL_CONN_ID,
             table=TABLES[report],
             deferrable=True,
-            outlets=[Asset(uri=f"{SQL_CONN_ID}/{TABLES[report]}")],
+            outlets=[Asset(uri=ASSETS[report])],
         )
 # [END visit_trends]

@@ -17,4 +17,14 @@ def context_of_run(*, try_number=1, max_tries=0, **moments):
     return {
         "dag_run": SimpleNamespace(**run | moments),
         "ti": SimpleNamespace(try_number=try_number, max_tries=max_tries),
+        "outlet_events": _outlet_events(),
     }
+
+
+def _outlet_events():
+    """Airflow's own, as a task gets them."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessors
+    except ImportError:  # up to Airflow 2.11
+        from airflow.utils.context import OutletEventAccessors
+    return OutletEventAccessors()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_wechat.client.periods import RunMoments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from airflow.timetables.base import Timetable
@@ -31,6 +31,29 @@ def moments_of(context: Mapping[str, Any]) -> RunMoments:
         data_interval_end=run.data_interval_end,
         run_after=getattr(run, "run_after", None),
     )
+
+
+def assets_among(outlets: Iterable[Any]) -> list[Any]:
+    """Return those of a task's outlets that have an event for certain when it succeeds.
+
+    An alias has one only for the assets that its task names, and what is no asset has none.
+    """
+    from airflow.providers.common.compat.sdk import Asset
+
+    try:
+        from airflow.sdk.definitions.asset import AssetRef
+    except ImportError:  # up to Airflow 2.11 an asset cannot be referred to by its name or URI alone
+        return [outlet for outlet in outlets if isinstance(outlet, Asset)]
+    return [outlet for outlet in outlets if isinstance(outlet, (Asset, AssetRef))]
+
+
+def tasks_add_partitions() -> bool:
+    """Tell whether a task may add partition keys to its assets' events: from Airflow 3.3 on."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessor
+    except ImportError:
+        return False
+    return hasattr(OutletEventAccessor, "add_partitions")
 
 
 def asked_by_backfill() -> bool:

@@ -20,6 +20,7 @@ from airflow_wechat.client.periods import (
     RunMoments,
     midnight,
     periods_of_run,
+    stretches_of,
 )
 from airflow_wechat.client.reports import Report
 
@@ -48,17 +49,6 @@ def missing_of(due: PeriodRange, stored: Collection[date]) -> list[Period]:
     :param stored: the first days of the periods that are
     """
     return [period for period in due if period.start not in stored]
-
-
-def stretches_of(periods: Iterable[Period]) -> list[PeriodRange]:
-    """Join the periods that follow each other; they come in their order."""
-    stretches: list[PeriodRange] = []
-    for period in periods:
-        if stretches and stretches[-1].last.next == period:
-            stretches[-1] = PeriodRange(stretches[-1].first, period)
-        else:
-            stretches.append(PeriodRange(period, period))
-    return stretches
 
 
 def dates_of(stretch: PeriodRange, *, plain: bool) -> Dates:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
+from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from airflow_wechat.airflow_versions import assets_among, tasks_add_partitions
+from airflow_wechat.client.periods import periods_between
 from airflow_wechat.client.reports import REPORTS
+from airflow_wechat.sandbox.numbers import entry_of
+from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+from runs import context_of_run
 
 DAGS = Path(__file__).parents[2] / "dags"
 
@@ -31,6 +38,8 @@ def test_all_import_with_no_connection_present(bag):
         "wechat_health",
         "wechat_load_range",
         "wechat_many_apps",
+        "wechat_after_each_load",
+        *(("wechat_load_days", "wechat_once_for_each_day") if tasks_add_partitions() else ()),
         "wechat_daily_visit_trend_to_lake",
         "wechat_weekly_visit_trend_to_lake",
         "wechat_monthly_visit_trend_to_lake",
@@ -47,7 +56,7 @@ def test_each_report_has_its_dag_by_tag_schedule_and_table(bag, report):
     assert (task.report, task.table) == (report.name, report.default_table)
     assert task.deferrable is True
     assert task.retries > 0
-    assert [outlet.uri for outlet in task.outlets]
+    assert len(assets_among(task.outlets)) == 1
     assert dag.catchup is False
 
 
@@ -83,6 +92,32 @@ def test_comparing_names_the_change_in_percent(bag):
 
     assert changes == {
         "daily": {"session_cnt": 50.0, "visit_pv": -50.0, "visit_uv": None, "visit_uv_new": 0.0}
+    }
+
+
+@pytest.mark.parametrize("name", ["triggering_asset_events", "triggering_dataset_events"])
+def test_the_days_that_landed_are_compared_with_the_week_before(bag, wechat, sqlite_target, name):
+    compare = bag.dags["wechat_after_each_load"].get_task("compare_landed").python_callable
+    report = REPORTS["daily_visit_trend"]
+    days = {"begin_date": "2026-01-01", "end_date": "2026-01-14"}
+    load = WeChatReportToSqlOperator(task_id="t", report=report.name, sql_conn_id="wechat_target", **days)
+    load.execute(context_of_run())
+    visitors = {
+        period.start.day: entry_of(wechat.app.app_id, period, report.fields)["visit_uv"]
+        for period in periods_between(report.granularity, date(2026, 1, 1), date(2026, 1, 14))
+    }
+    extra = {
+        "app_id": wechat.app.app_id,
+        "periods": [["2026-01-05", "2026-01-08"], ["2026-01-10", "2026-01-10"]],
+    }
+    events = {"asset": [SimpleNamespace(extra=extra), SimpleNamespace(extra={"from_rest_api": True})]}
+
+    compared = compare(**{name: events})
+
+    assert compared == {
+        wechat.app.app_id: {
+            f"2026-01-{day:02}": round(100 * (visitors[day] / visitors[day - 7] - 1), 1) for day in (8, 10)
+        }
     }
 
 

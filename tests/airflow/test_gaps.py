@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_wechat.airflow_versions import AIRFLOW_2, AIRFLOW_3, find_dags
-from airflow_wechat.client.periods import BEIJING, Granularity, PeriodRange, RunMoments, periods_between
+from airflow_wechat.client.periods import (
+    BEIJING,
+    Granularity,
+    PeriodRange,
+    RunMoments,
+    periods_between,
+    stretches_of,
+)
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.commands.gaps import due_periods, periods_not_due
 from airflow_wechat.gaps import (
@@ -20,7 +27,6 @@ from airflow_wechat.gaps import (
     dates_of_runs,
     missing_of,
     search_window,
-    stretches_of,
 )
 from own_dags import read_own_dags
 
@@ -51,19 +57,6 @@ def test_what_is_due_and_not_stored_is_missing():
     missing = missing_of(due, {date(2026, 3, 9), date(2026, 3, 30)})
 
     assert [str(period.start) for period in missing] == ["2026-03-02", "2026-03-16", "2026-03-23"]
-
-
-@pytest.mark.parametrize(
-    ("missing", "stretches"),
-    [
-        ([], []),
-        (["2026-01-03"], ["2026-01-03"]),
-        (["2025-12-31", "2026-01-01"], ["2025-12-31..2026-01-01"]),
-        (["2026-01-01", "2026-01-03", "2026-01-04"], ["2026-01-01", "2026-01-03..2026-01-04"]),
-    ],
-)
-def test_missing_periods_that_follow_each_other_are_one_stretch(missing, stretches):
-    assert [str(stretch) for stretch in stretches_of(days(*missing))] == stretches
 
 
 @pytest.mark.parametrize(

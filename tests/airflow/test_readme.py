@@ -15,6 +15,7 @@ from airflow_wechat.client.reports import REPORTS
 from airflow_wechat.hooks.wechat import client_of
 from airflow_wechat.operators import visit_trend
 from airflow_wechat.operators.report import WeChatReportOperator
+from airflow_wechat.transfers.report import WeChatReportTransferOperator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -69,10 +70,18 @@ def test_every_operator_is_mentioned(name):
 
 
 @pytest.mark.parametrize(
-    "name", sorted(WeChatReportOperator.__init__.__annotations__.keys() - {"return", "kwargs"})
+    "name",
+    sorted(
+        {
+            name
+            for operator in (WeChatReportOperator, WeChatReportTransferOperator)
+            for name in operator.__init__.__annotations__
+        }
+        - {"return", "kwargs"}
+    ),
 )
 def test_every_shared_parameter_is_mentioned(name):
-    assert re.search(rf"`{name}\b", README)
+    assert re.search(rf"[`(]{name}\b", README)
 
 
 def test_the_dag_parses_as_it_is_shown(tmp_path):
@@ -109,6 +118,11 @@ def test_every_make_command_shown_exists():
     assert {name for name in shown if not re.search(rf"^{name}:", makefile, flags=re.MULTILINE)} <= {"and"}
 
 
-@pytest.mark.parametrize("table", [f"wechat_{report}" for report in REPORTS])
-def test_every_sample_dag_is_mentioned(table):
-    assert f"`{table}`" in README
+SAMPLES = "\n".join(file.read_text() for file in (ROOT / "dags").glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "dag_id", [*(f"wechat_{report}" for report in REPORTS), *re.findall(r'dag_id="(\w+)"', SAMPLES)]
+)
+def test_every_sample_dag_is_mentioned(dag_id):
+    assert f"`{dag_id}`" in README

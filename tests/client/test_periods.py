@@ -3,6 +3,7 @@ from __future__ import annotations
 import calendar
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any
 
 import pendulum
@@ -20,6 +21,7 @@ from airflow_wechat.client.periods import (
     parse_day,
     periods_between,
     periods_of_run,
+    stretches_of,
 )
 
 DAILY, WEEKLY, MONTHLY = Granularity.DAILY, Granularity.WEEKLY, Granularity.MONTHLY
@@ -715,3 +717,53 @@ def test_a_lookback_that_is_no_count_is_refused(lookback: Any) -> None:
 def test_a_lookback_beyond_the_calendar_is_refused(granularity: Granularity, lookback: int | str) -> None:
     with pytest.raises(ValueError, match=r"lookback=.* reaches before the year 1"):
         ask(granularity, begin_date="2026-01-10", lookback=lookback)
+
+
+# Stretches
+
+
+def one_by_one(*starts: str) -> list[Period]:
+    return [DAILY.period_of(date.fromisoformat(start)) for start in starts]
+
+
+@pytest.mark.parametrize(
+    ("periods", "stretches"),
+    [
+        ([], []),
+        (["2026-01-03"], ["2026-01-03"]),
+        (["2025-12-31", "2026-01-01"], ["2025-12-31..2026-01-01"]),
+        (["2026-01-01", "2026-01-03", "2026-01-04"], ["2026-01-01", "2026-01-03..2026-01-04"]),
+    ],
+)
+def test_periods_that_follow_each_other_are_one_stretch(periods: list[str], stretches: list[str]) -> None:
+    assert [str(stretch) for stretch in stretches_of(one_by_one(*periods))] == stretches
+
+
+def test_a_period_that_comes_later_closes_the_gap_between_two_stretches() -> None:
+    known = stretches_of(one_by_one("2026-01-01", "2026-01-03"))
+
+    assert [str(one) for one in stretches_of(one_by_one("2026-01-02"), known)] == ["2026-01-01..2026-01-03"]
+
+
+@given(granularities, st.lists(st.lists(st.integers(0, 40))))
+def test_stretches_hold_exactly_the_periods_however_they_come(
+    granularity: Granularity, batches: list[list[int]]
+) -> None:
+    last = granularity.period_of(date(2026, 3, 1))
+    stretches: list[PeriodRange] = []
+
+    for batch in batches:
+        stretches = stretches_of([last.earlier(number) for number in batch], stretches)
+
+    periods = [period for stretch in stretches for period in stretch]
+    assert periods == sorted({last.earlier(number) for batch in batches for number in batch})
+    assert all(a.last.next != b.first for a, b in pairwise(stretches))
+
+
+@given(granularities, days)
+def test_a_partition_key_leads_back_to_its_period(granularity: Granularity, day: date) -> None:
+    period = granularity.period_of(day)
+
+    asked = ask(granularity, RunMoments(partition_key=period.partition_key), now=NOW.replace(year=2200))
+
+    assert asked == PeriodRange(period, period)

@@ -126,6 +126,12 @@ class AirflowApi:
         path = f"{_tasks(dag_id, run_id)}/{task_id}/xcomEntries/{key}"
         return self.call("GET", path, params={"deserialize": False, "stringify": False})["value"]
 
+    def asset_events(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the asset events that a DAG's tasks gave rise to."""
+        return [
+            event for event in self._all("/assets/events", "asset_events") if event["source_dag_id"] == dag_id
+        ]
+
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
         """Return the log of one attempt at a task."""
         path = f"{_tasks(dag_id, run_id)}/{task_id}/logs/{attempt}"

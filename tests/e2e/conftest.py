@@ -40,13 +40,23 @@ _SETTINGS = {
 _DAGS = (
     "wechat_load_range",
     "wechat_daily_visit_trend",
+    "e2e_asset",
     "e2e_deferred",
     "e2e_leak",
     "e2e_catchup_cron",
     "e2e_hand_cli_bare",
     "e2e_backfill_beside",
     "e2e_cleared_key",
+    "wechat_after_each_load",
 )
+
+
+_SETTINGS = {
+    "LOGGING__LOGGING_LEVEL": "DEBUG",
+    # Only for the DAGs that ask for it: it costs every task half a second.
+    "OPENLINEAGE__SELECTIVE_ENABLE": "True",
+    "OPENLINEAGE__TRANSPORT": '{{"type": "file", "log_file_path": "{home}/lineage.jsonl", "append": true}}',
+}
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ A period's days are :class:`~datetime.date`, both ends included.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -84,6 +84,11 @@ class Period:
         return midnight(self.end + _DAY)
 
     @property
+    def partition_key(self) -> str:
+        """Its key in Airflow's default form, as mappers read it: ``2026-01-31T00:00:00``, in Beijing."""
+        return f"{self.start}T00:00:00"
+
+    @property
     def next(self) -> Period:
         """The period that follows."""
         return self.granularity.period_of(self.end + _DAY)
@@ -121,6 +126,22 @@ class PeriodRange:
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first.start}..{self.last.end}"
+
+
+def stretches_of(periods: Iterable[Period], known: Iterable[PeriodRange] = ()) -> list[PeriodRange]:
+    """Join the periods that follow each other, in any order.
+
+    :param known: stretches found before, of the same granularity
+    :return: as few stretches as can be, in their order
+    """
+    stretches: list[PeriodRange] = []
+    parts = [*known, *(PeriodRange(period, period) for period in periods)]
+    for part in sorted(parts, key=lambda one: one.first):
+        if stretches and part.first <= stretches[-1].last.next:
+            stretches[-1] = PeriodRange(stretches[-1].first, max(stretches[-1].last, part.last))
+        else:
+            stretches.append(part)
+    return stretches
 
 
 @dataclass(frozen=True)

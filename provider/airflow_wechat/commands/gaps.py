@@ -18,6 +18,7 @@ from airflow_wechat.client.periods import (
     beijing_day,
     latest_complete,
     parse_day,
+    stretches_of,
 )
 from airflow_wechat.client.reports import REPORTS, Report, get_report
 from airflow_wechat.commands.command import Argument, Command, stdout_kept_clean
@@ -75,7 +76,7 @@ def _look(arguments: Namespace) -> gaps.Findings:
         due=due,
         missing=missing,
         to_be_published=gaps.missing_of(periods_not_due(due, now), stored),
-        plans=_plans(report, gaps.stretches_of(missing), arguments.dag_id, now) if missing else (),
+        plans=_plans(report, stretches_of(missing), arguments.dag_id, now) if missing else (),
     )
 
 

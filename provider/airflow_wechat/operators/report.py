@@ -133,6 +133,9 @@ class WeChatReportOperator(BaseOperator):
         """Land some more periods, and return all that has landed."""
         raise NotImplementedError
 
+    def _announce(self, context: Context, landed: Any) -> None:
+        """Tell others what has landed, once everything has."""
+
     def _result(self, landed: Any) -> Any:
         """Return what goes to XCom."""
         return landed
@@ -180,6 +183,7 @@ class WeChatReportOperator(BaseOperator):
             self._tell(batch)
         if waiting and not self._may_be_no_data(context, waiting, wait):
             self._wait(waiting, landed, wait)
+        self._announce(context, landed)
         return self._result(landed)
 
     def _tell(self, batch: list[Fetched]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_wechat.client.reports import Row
     from airflow_wechat.storage.files import ReportFiles
+    from airflow_wechat.transfers.lineage import Output
 
 
 class WeChatReportToObjectStorageOperator(WeChatReportTransferOperator):
@@ -60,6 +61,11 @@ class WeChatReportToObjectStorageOperator(WeChatReportTransferOperator):
     def _store(self, rows: list[Row]) -> None:
         with refusing_bad_arguments():
             self._files.replace(rows)
+
+    def _output(self) -> Output:
+        from airflow_wechat.transfers.lineage import output_of_folder
+
+        return output_of_folder(split_path(self.path)[0], self._report)
 
     @cached_property
     def _files(self) -> ReportFiles:

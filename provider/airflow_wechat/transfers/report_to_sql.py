@@ -12,8 +12,12 @@ from airflow_wechat.transfers.report import WeChatReportTransferOperator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from sqlalchemy.engine import Engine
+
     from airflow_wechat.client.reports import Row
     from airflow_wechat.storage.sql import ReportTable
+    from airflow_wechat.transfers.lineage import Output
 
 
 class WeChatReportToSqlOperator(WeChatReportTransferOperator):
@@ -46,15 +50,29 @@ class WeChatReportToSqlOperator(WeChatReportTransferOperator):
     def _store(self, rows: list[Row]) -> None:
         self._table.replace(rows)
 
+    def _output(self) -> Output:
+        from airflow_wechat.storage.sql import check_table_name
+        from airflow_wechat.transfers.lineage import output_of_table
+
+        return output_of_table(self._sql_hook, self._engine.url, *check_table_name(self._table.name))
+
     @cached_property
     def _table(self) -> ReportTable:
-        from airflow.providers.common.sql.hooks.sql import DbApiHook
-
         from airflow_wechat.storage.sql import ReportTable
+
+        return ReportTable(self._engine, self._report, self.table)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._sql_hook.get_sqlalchemy_engine()
+
+    @cached_property
+    def _sql_hook(self) -> DbApiHook:
+        from airflow.providers.common.sql.hooks.sql import DbApiHook
 
         hook = BaseHook.get_hook(self.sql_conn_id)
         if not isinstance(hook, DbApiHook):
             raise ValueError(
                 f"sql_conn_id={self.sql_conn_id!r} leads to {type(hook).__name__}, which is no SQL database"
             )
-        return ReportTable(hook.get_sqlalchemy_engine(), self._report, self.table)
+        return hook
