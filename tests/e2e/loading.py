@@ -38,18 +38,16 @@ class Loading:
         """Let runs begin."""
         self.airflow.api.unpause(self.dag_id)
 
-    def ended(self, count: int) -> list[Run]:
-        """Wait until so many runs have ended, and no other is due; return them."""
-        return list(
-            self.airflow.wait(lambda: self._ended(count), f"{count} runs of {self.dag_id}", _PATIENCE)
-        )
+    def ended(self) -> list[Run]:
+        """Wait until there are runs, all have ended, and no other is due; return them."""
+        return list(self.airflow.wait(self._ended, f"the runs of {self.dag_id} end", _PATIENCE))
 
-    def _ended(self, count: int) -> list[Run] | None:
+    def _ended(self) -> list[Run] | None:
         due = self.airflow.api.call("GET", f"/dags/{self.dag_id}")["next_dagrun_run_after"]
         if due and datetime.fromisoformat(due) < datetime.now(UTC):
             return None
         runs = self.airflow.api.runs(self.dag_id)
-        return runs if len(runs) >= count and all_ended(runs) else None
+        return runs if all_ended(runs) else None
 
     def asked(self) -> list[str]:
         """Return what WeChat was asked for, whatever the report, in the order of the calls."""

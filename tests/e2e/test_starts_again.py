@@ -34,7 +34,7 @@ def run(begun, loading):
     """Wait until the DAG's run has ended, and give both."""
 
     def ended(dag_id):
-        (run,) = loading(dag_id).ended(1)
+        (run,) = loading(dag_id).ended()
         return loading(dag_id), run
 
     return ended

@@ -113,7 +113,7 @@ def by_hand(begun, loading):
 def test_a_command_without_dates_loads_the_latest_complete_period(by_hand, name):
     dag = by_hand(name)
 
-    (run,) = dag.ended(1)
+    (run,) = dag.ended()
 
     period = complete_at(BY_COMMAND[name], datetime.fromisoformat(run["run_after"]))
     assert (run["state"], run["run_type"], run["logical_date"]) == ("success", "manual", None)
@@ -125,7 +125,7 @@ def test_a_run_triggered_for_a_moment_loads_the_period_of_that_moment(by_hand, n
     dag = by_hand(name)
     _, period = BY_REST[name]
 
-    runs = dag.ended(1)
+    runs = dag.ended()
 
     assert (len(runs), states(runs)) == (1, {"success"})
     assert (dag.asked(), dag.landed()) == ([period], [period])
@@ -136,7 +136,7 @@ def test_a_run_for_a_partition_key_loads_the_period_that_the_key_names(by_hand, 
     dag = by_hand(name)
     expected = sorted(BY_KEY[name].values())
 
-    runs = dag.ended(len(expected))
+    runs = dag.ended()
 
     assert {run["partition_key"] for run in runs} == set(BY_KEY[name])
     assert states(runs) == {"success"}
@@ -147,7 +147,7 @@ def test_a_run_for_a_partition_key_loads_the_period_that_the_key_names(by_hand, 
 def test_a_key_that_names_no_period_to_be_had_fails_at_once_and_leaves_nothing(by_hand, airflow, name):
     dag = by_hand(name)
 
-    (run,) = dag.ended(1)
+    (run,) = dag.ended()
 
     task = airflow.api.task(dag.dag_id, run["dag_run_id"], "load")
     log = airflow.api.log(dag.dag_id, run["dag_run_id"], "load")
@@ -162,7 +162,7 @@ def test_dates_in_the_form_decide_whatever_else_the_run_carries(by_hand, name):
     dag = by_hand(name)
     expected = FORMS_LOAD[name]
 
-    runs = dag.ended(1)
+    runs = dag.ended()
 
     assert (len(runs), states(runs)) == (1, {"success"})
     assert (sorted(dag.asked()), dag.landed()) == (expected, expected)
@@ -172,7 +172,7 @@ def test_dates_in_the_form_decide_whatever_else_the_run_carries(by_hand, name):
 def test_a_run_begun_by_an_asset_loads_the_latest_complete_period(begun, loading, name):
     dag = loading(f"e2e_on_asset_{name}")
 
-    (run,) = dag.ended(1)
+    (run,) = dag.ended()
 
     period = complete_at(BY_ASSET[name], datetime.fromisoformat(run["run_after"]))
     assert (run["state"], run["run_type"]) == ("success", "asset_triggered")
@@ -182,7 +182,7 @@ def test_a_run_begun_by_an_asset_loads_the_latest_complete_period(begun, loading
 def test_a_run_begun_by_an_assets_partition_loads_the_period_of_its_key(begun, loading):
     dag = loading("e2e_on_asset_keyed")
 
-    (run,) = dag.ended(1)
+    (run,) = dag.ended()
 
     assert (run["state"], run["partition_key"]) == ("success", "2024-02-29")
     assert (dag.asked(), dag.landed()) == (["20240229"], ["20240229"])

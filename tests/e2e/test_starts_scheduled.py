@@ -55,7 +55,7 @@ def test_catching_up_asks_for_the_period_of_each_run_once_and_lands_it(begun, na
     dag = begun[0][f"e2e_catchup_{name}"]
     expected = CATCHING_UP[name]
 
-    runs = dag.ended(len(expected))
+    runs = dag.ended()
 
     assert states(runs) == {"success"}
     assert {run["run_type"] for run in runs} == {"scheduled"}
@@ -69,7 +69,7 @@ def test_without_catchup_the_newest_run_lands_the_latest_complete_period(begun, 
     dags, before = begun
     dag = dags[f"e2e_now_{name}"]
 
-    runs = dag.ended(1)
+    runs = dag.ended()
 
     allowed = {NOW[name](moment) for moment in (before, datetime.now(UTC))}
     assert states(runs) == {"success"}
@@ -82,7 +82,7 @@ def test_without_catchup_the_newest_run_lands_the_latest_complete_period(begun, 
 def test_a_partition_that_is_not_over_is_refused_at_once_and_the_cure_is_named(begun, airflow):
     dag = begun[0]["e2e_now_unfinished_partition"]
 
-    run, *_ = dag.ended(1)
+    run, *_ = dag.ended()
 
     task = airflow.api.task(dag.dag_id, run["dag_run_id"], "load")
     log = airflow.api.log(dag.dag_id, run["dag_run_id"], "load")
