@@ -65,9 +65,8 @@ JANUARY = [f"202601{day:02}" for day in range(1, 11)]
 @pytest.fixture(scope="module")
 def begun(airflow, loading):
     """Begin all of them, to run side by side."""
-    backfill = lambda name, *days, **options: begin(loading, name, *days, **options)  # noqa: E731
     for name, (first, last, _) in (AGAIN | {"not_again": NOT_AGAIN}).items():
-        backfill(name, first, last)
+        begin(loading, name, first, last)
     beside = loading("e2e_backfill_beside")
     beside.begin()
     airflow.wait(lambda: airflow.api.runs(beside.dag_id), "the schedule begins")
@@ -75,9 +74,9 @@ def begun(airflow, loading):
         beside.dag_id, date(2026, 1, 1), date(2026, 1, 10), reprocess_behavior="completed"
     )
     for name, (first, last, _) in BY_REST_BACKWARDS.items():
-        backfill(name, first, last, run_backwards=True, max_active_runs=1)
+        begin(loading, name, first, last, run_backwards=True, max_active_runs=1)
     for name, (first, last, _) in BY_REST.items():
-        backfill(name, first, last)
+        begin(loading, name, first, last)
     for name, (days, _) in BY_COMMAND.items():
         command(loading, name, days)
     for name, (days, _) in BY_COMMAND_BACKWARDS.items():
@@ -165,6 +164,7 @@ def test_beside_the_running_schedule_no_period_is_asked_for_more_often_than_its_
 
     tries = sum(airflow.api.task(dag.dag_id, run["dag_run_id"], "load")["try_number"] for run in runs)
     assert states(runs) == {"success"}
+    assert "backfill" in {run["run_type"] for run in runs}
     assert len(runs) == len(JANUARY)
     assert set(dag.asked()) == set(JANUARY)
     assert len(dag.asked()) == tries
