@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without compiled modules Airflow takes three times as long to import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test matrix e2e lint bench clean
+.PHONY: help venv demo test matrix e2e lint bench proof clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,9 @@ lint: .venv/ready ## check style, Airflow's rules and types
 
 bench: .venv/ready ## measure, as ratios in one run; writes docs/benchmarks.json and docs/benchmarks.md
 	@$(BIN)/python tests/bench/bench.py
+
+proof: .venv/ready .venv-client/ready ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
+	@$(BIN)/python tests/proof/proof.py
 
 clean: ## remove what the other commands made
 	@rm -rf .venv .venv-client .nox .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 VARIABLE = "PROOF_FIGURES"
 
 
@@ -29,7 +31,7 @@ class Figure:
         self.tried += 1
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, it has not held
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever it is, it has not held
             self.failures.append(f"{name}: {type(error).__name__}: {error}")
             self.cause = self.cause or error
 
