@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, Self
 
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+_TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _TLS = b"\x16"
 _DOWN = (OSError, EOFError, asyncio.LimitOverrunError)
 
@@ -58,9 +59,12 @@ class BadLine:
 
     :param target: host and port of the server
     :param tls: what to show the client, where TLS ends here; the server is always spoken to in plain
+    :param proxy: whether it is an HTTP proxy, which is asked to CONNECT first; wherever to, it is the target
     """
 
-    def __init__(self, target: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, target: tuple[str, int], tls: ssl.SSLContext | None = None, *, proxy: bool = False
+    ) -> None:
         self.connections = 0
         """So many have come."""
         self.sent = 0
@@ -68,6 +72,7 @@ class BadLine:
         self._faults: Iterator[Fault] = iter(())
         self._target = target
         self._tls = tls
+        self._proxy = proxy
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,6 +125,9 @@ class BadLine:
             await _read_request(reader)
             await self._answer(fault, _pieces_of(fault.instead, fault.without_end), writer)
             return
+        if self._proxy:
+            await _read_request(reader)
+            writer.write(_TUNNEL)
         upstream, to_server = await asyncio.open_connection(*self._target)
         asking = asyncio.create_task(_pass_on(reader, to_server))
         try:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
 from airflow_wechat.sandbox import Sandbox
-from bad_line import BadLine, Fault
+from bad_line import BadLine, End, Fault
 from client.line_faults import CASES, JSON, PERIOD, Case, http
 from client.sandboxed import DAILY
 from client.scripted import hanging_up, serving
@@ -183,6 +183,52 @@ def test_a_tls_handshake_that_drips_ends_in_time(sandbox: Sandbox, line: BadLine
 
 A_RECORD = b"\x16\x03\x03\x40\x00"
 """The head of a TLS record of 16 KiB."""
+
+
+class Proxied(NamedTuple):
+    """A sandbox behind TLS, behind a proxy."""
+
+    asker: Asker
+    proxy: BadLine
+
+
+@pytest.fixture
+def proxied(sandbox: Sandbox) -> Iterator[Proxied]:
+    with (
+        certified("127.0.0.1") as (context, ca_bundle),
+        BadLine(address_of(sandbox), context) as ends_tls,
+        BadLine(ends_tls.address, proxy=True) as proxy,
+    ):
+        yield Proxied(Asker(sandbox, ends_tls.url, ca_bundle=ca_bundle, proxy=proxy.url), proxy)
+
+
+def test_a_proxy_that_drips_is_got_through(proxied: Proxied) -> None:
+    proxied.proxy.treat(Fault(drip=0.001), ever=True)
+
+    with trial(PART, "a proxy that drips, but not too slowly, is got through"):
+        proxied.asker.check_row(proxied.asker.row())
+        assert proxied.proxy.connections == 1
+
+
+PROXIES = {
+    "drips when asked to connect": Fault(instead=b"HTTP/1.1 200", without_end=b"x", drip=0.1, full_speed=12),
+    "is silent in the handshake": Fault(reach=0, then=End.HOLD),
+    "drips in the handshake": Fault(drip=0.1),
+    "is silent amid the answer": Fault(reach=1500, then=End.HOLD),
+}
+
+
+@pytest.mark.parametrize("fault", PROXIES.values(), ids=list(PROXIES))
+def test_through_a_proxy_a_request_ends_in_time_as_well(proxied: Proxied, fault: Fault) -> None:
+    proxied.proxy.treat(fault, ever=True)
+
+    with trial(PART, "through a proxy a request ends in time as well"):
+        began = time.monotonic()
+        with pytest.raises(TryAgainError) as caught:
+            proxied.asker.row(timeout=SHORT)
+
+        assert time.monotonic() - began < SHORT + SLACK
+        proxied.asker.check_error(caught.value)
 
 
 def test_behind_an_address_that_is_silent_the_next_is_asked_in_the_same_try(

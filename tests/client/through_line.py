@@ -35,12 +35,15 @@ DOCUMENTED = {WeChatError, *WeChatError.__subclasses__()}
 class Asker:
     """Asks a sandbox through a line, each time on a connection of its own."""
 
-    def __init__(self, sandbox: Sandbox, url: str, *, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, url: str, *, ca_bundle: str | None = None, proxy: str | None = None
+    ) -> None:
         self.sandbox = sandbox
         self.url = url
         self.token = Secret(sandbox.stable_token(sandbox.app))
         self.app_secret = Secret(sandbox.app.secret)
         self._ca_bundle = ca_bundle
+        self._proxy = Secret(proxy) if proxy else None
 
     def row(self, period: Period = PERIOD, **options: Any) -> Row:
         """Fetch a period; only the report is asked for."""
@@ -55,7 +58,7 @@ class Asker:
         return StableToken(self._transport(**options), self.sandbox.app.app_id, self.app_secret).token()
 
     def _transport(self, *, timeout: float = PATIENT, tries: int = 1) -> Transport:
-        network = Network(timeout, ca_bundle=self._ca_bundle)
+        network = Network(timeout, self._proxy, self._ca_bundle)
         return Transport(self.url, network, tries=tries, waits=wait_none())
 
     def check_row(self, row: Row, period: Period = PERIOD) -> None:

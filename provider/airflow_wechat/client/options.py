@@ -108,7 +108,7 @@ OPTIONS = _of(
     Option(
         "timeout",
         "Timeout (seconds)",
-        "How long to wait for WeChat to connect, and again for its answer; default 30.",
+        "How long a request may take, from connecting to the last byte of its answer; default 30.",
         default="30",
         number=True,
     ),
