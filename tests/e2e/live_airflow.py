@@ -177,6 +177,10 @@ class LiveAirflow:
         command = (*_AIRFLOW, *(word.format(**self._ports) for word in words))
         self._running[name] = Component(name, command, self.env, self.logs / f"{name}.log")
 
+    def pid(self, name: str) -> int:
+        """Return the process id of a component."""
+        return self._running[name].process.pid
+
     def kill(self, name: str) -> None:
         """End a component as ``kill -9`` does, with all that it started."""
         component = self._running.pop(name)

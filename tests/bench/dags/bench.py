@@ -1,0 +1,56 @@
+"""Pairs of DAGs that differ in nothing but their task: ours, and one to compare it with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+
+from airflow_wechat.timetables import ReportTimetable
+from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+
+ROUNDS = 4
+WAITS = 200
+
+START = pendulum.datetime(2017, 1, 9, tz="Asia/Shanghai")
+END = pendulum.datetime(2026, 1, 1, tz="Asia/Shanghai")  # so that no run is due but those of backfills
+
+
+@task
+def nothing() -> None:
+    """Do nothing."""
+
+
+def load(**arguments: Any) -> None:
+    """Land what a run stands for."""
+    WeChatReportToSqlOperator(
+        task_id="load", report="daily_visit_trend", sql_conn_id="wechat_target", **arguments
+    )
+
+
+for number in range(ROUNDS):
+    for name, add_task in (("ours", load), ("empty", nothing)):
+        with DAG(
+            dag_id=f"bench_{name}_{number}",
+            schedule=ReportTimetable("daily"),
+            start_date=START,
+            end_date=END,
+            catchup=False,
+            max_active_runs=16,
+        ):
+            add_task()
+
+with DAG(dag_id="bench_waiting_ours", schedule=None):
+    WeChatReportToSqlOperator.partial(
+        task_id="wait",
+        report="daily_visit_trend",
+        sql_conn_id="wechat_target",
+        deferrable=True,
+        poll_interval=timedelta(minutes=1),
+    ).expand(begin_date=["2026-01-05"] * WAITS)
+
+with DAG(dag_id="bench_waiting_peer", schedule=None):
+    TimeDeltaSensor.partial(task_id="wait", deferrable=True).expand(delta=[timedelta(days=1)] * WAITS)
