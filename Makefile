@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode
 
 # mysqlclient is compiled on the spot, which needs Debian's default-libmysqlclient-dev, pkg-config and gcc.
-MYSQL := $(shell for name in mysqlclient libmariadb; do pkg-config --exists $$name 2>/dev/null && echo ,mysql && break; done)
+EXTRAS := all$(shell for name in mysqlclient libmariadb; do pkg-config --exists $$name 2>/dev/null && echo ,mysql && break; done)
 
 export UV_PYTHON_DOWNLOADS := never
 # Without compiled modules Airflow takes three times as long to import.
@@ -22,7 +22,7 @@ venv: .venv/ready ## build the virtual environment
 	@echo "Installing into .venv ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
-	@$(INSTALL) --python $(BIN)/python --editable '.[all$(MYSQL)]' --group dev
+	@$(INSTALL) --python $(BIN)/python --editable '.[$(EXTRAS)]' --group dev
 	@touch $@
 
 # The client and the storage know nothing of Airflow; here it is not even installed.
@@ -41,7 +41,7 @@ test: .venv/ready .venv-client/ready ## run everything but the slow end-to-end p
 
 matrix: .venv/ready ## run the same on each supported Airflow and Python (ONLY=2.11: on one Airflow; E2E=1: under a scheduler too)
 	@mkdir -p .nox && rm -f .nox/report.json
-	@E2E=$(E2E) $(BIN)/nox --report .nox/report.json $(if $(ONLY),--tags $(ONLY)) || test -e .nox/report.json
+	@E2E=$(E2E) EXTRAS=$(EXTRAS) $(BIN)/nox --report .nox/report.json $(if $(ONLY),--tags $(ONLY)) || test -e .nox/report.json
 	@$(BIN)/python tests/matrix/table.py .nox/report.json .nox/results
 
 e2e: .venv/ready ## run the end-to-end part: real scheduler and demo

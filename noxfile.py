@@ -31,6 +31,8 @@ SUITE = ("tests/airflow", "tests/client", "tests/cloud_function", "tests/storage
 SMOKE = ("tests/smoke",) if os.environ.get("E2E") else ()
 """What runs DAGs under each version's own scheduler."""
 
+EXTRAS = os.environ.get("EXTRAS", "all")
+
 RESULTS = Path(".nox/results").absolute()
 
 
@@ -56,7 +58,7 @@ def tests(session: nox.Session, airflow: str, minor: str) -> None:
     result = RESULTS / f"{airflow}-py{minor}"
     result.with_name(f"{result.name}.xml").unlink(missing_ok=True)
     requirements = (f"apache-airflow=={airflow}.*", *HELD_BACK.get(airflow, ()))
-    ours = ("--editable", ".[all]", "--group", "tests")
+    ours = ("--editable", f".[{EXTRAS}]", "--group", "tests")
     session.install("--upgrade", "--compile-bytecode", *requirements, *ours)
     session.run("python", "tests/matrix/installed.py", f"{result}.json")
     options = ("--quiet", "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from airflow_wechat.client.reports import KEY_COLUMNS, get_report
@@ -21,7 +22,7 @@ LOCK_WAIT_TIMEOUT, DEADLOCK, RECORD_HAS_CHANGED = 1205, 1213, 1020
 
 def in_each_session(database, statement: str) -> None:
     """Let every connection that is made from now on begin with a statement."""
-    url = sa.make_url(database.uri).update_query_dict({"init_command": statement})
+    url = make_url(database.uri).update_query_dict({"init_command": statement})
     database.uri = url.render_as_string(hide_password=False)
 
 
@@ -49,7 +50,7 @@ def test_types_nullability_key_and_comments(mariadb):
 
 
 def test_neither_engine_nor_character_set_is_left_to_the_servers_defaults(mariadb):
-    mariadb.sql(f"ALTER DATABASE {sa.make_url(mariadb.uri).database} CHARACTER SET latin1")
+    mariadb.sql(f"ALTER DATABASE {make_url(mariadb.uri).database} CHARACTER SET latin1")
     in_each_session(mariadb, "SET default_storage_engine = MyISAM")
 
     mariadb.table().create()
@@ -61,7 +62,7 @@ def test_neither_engine_nor_character_set_is_left_to_the_servers_defaults(mariad
 
 
 def test_a_schema_is_another_database(mariadb, row, upsert):
-    other = f"{sa.make_url(mariadb.uri).database}_other"
+    other = f"{make_url(mariadb.uri).database}_other"
     mariadb.sql(f"CREATE DATABASE {other}")
     table = mariadb.table(f"{other}.lateral", upsert=upsert)
     table.create()
