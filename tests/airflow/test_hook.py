@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from datetime import date
 
 import pytest
@@ -37,6 +38,37 @@ def test_get_conn_gives_the_client(wechat):
     hook = WeChatHook()
 
     assert hook.get_conn() is hook.client
+
+
+def test_hooks_of_one_connection_may_share_a_client(wechat):
+    assert WeChatHook().shared_client is WeChatHook().shared_client is not WeChatHook().client
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"password": "another"},
+        {"login": "wx2"},
+        {"extra": '{"timeout": "5"}'},
+        {"host": "http://127.0.0.1:9"},
+    ],
+)
+def test_a_connection_that_says_something_else_by_now_gets_a_shared_client_of_its_own(connect_wechat, change):
+    connect_wechat()
+    before = WeChatHook()
+    client = before.shared_client
+    connect_wechat(**change)
+
+    assert WeChatHook().shared_client is not client
+    assert before.shared_client is client
+
+
+def test_a_shared_client_lives_only_as_long_as_a_hook_has_it(wechat):
+    hook = WeChatHook()
+    client = weakref.ref(hook.shared_client)
+    del hook
+
+    assert client() is None
 
 
 @pytest.mark.parametrize("blank", [None, "", "  "])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -207,6 +209,44 @@ def test_one_token_serves_the_whole_wait(wechat):
     event_of(trigger())
 
     assert [request.path for request in wechat.requests].count("/cgi-bin/stable_token") == 1
+
+
+def test_waits_of_one_connection_share_one_token(wechat):
+    async def all_of_them() -> None:
+        waiting = [trigger(pending=[day]) for day in recent_days(40)]
+        await asyncio.gather(*(anext(aiter(one.run())) for one in waiting))
+
+    asyncio.run(all_of_them())
+
+    assert times_asked(wechat) == 40
+    assert [request.path for request in wechat.requests].count("/cgi-bin/stable_token") == 1
+
+
+def test_a_wechat_that_hangs_keeps_none_of_the_loops_own_threads(wechat):
+    """There are few of them, and other triggers need them."""
+    answered = threading.Event()
+
+    def hang(*_: object) -> bool:
+        loop.call_soon_threadsafe(asked.set)
+        return answered.wait(30)
+
+    async def others_go_on() -> None:
+        nonlocal asked, loop
+        asked, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        waiting = trigger()
+        waiting._worth_asking_for = hang
+        ours = asyncio.create_task(anext(aiter(waiting.run())))
+        await asked.wait()
+        try:
+            await asyncio.wait_for(asyncio.to_thread(int), timeout=10)
+        finally:
+            answered.set()
+        await ours
+
+    asked: asyncio.Event
+    loop: asyncio.AbstractEventLoop
+    asyncio.run(others_go_on())
 
 
 def test_the_event_loop_goes_on_while_wechat_is_asked(wechat):

@@ -30,12 +30,6 @@ DAG_FOLDERS = (PROJECT / "dags", Path(__file__).parent / "dags")
 
 _TARGET = "target"
 
-_SETTINGS = {
-    "LOGGING__LOGGING_LEVEL": "DEBUG",
-    "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",  # so soon another takes over what a dead one had
-}
-
 # One DAG of each file.
 _DAGS = (
     "wechat_load_range",
@@ -53,6 +47,8 @@ _DAGS = (
 
 _SETTINGS = {
     "LOGGING__LOGGING_LEVEL": "DEBUG",
+    "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",  # so soon another takes over what a dead one had
     # Only for the DAGs that ask for it: it costs every task half a second.
     "OPENLINEAGE__SELECTIVE_ENABLE": "True",
     "OPENLINEAGE__TRANSPORT": '{{"type": "file", "log_file_path": "{home}/lineage.jsonl", "append": true}}',

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -57,6 +59,20 @@ class WeChatHook(BaseHook):
         """
         return client_of(self.get_connection(self.wechat_conn_id))
 
+    @cached_property
+    def shared_client(self) -> WeChatClient:
+        """As :attr:`client`, but one for all hooks of this process whose connections say the same.
+
+        For triggers, of which hundreds may wait in one process: one token and few connections serve them
+        all. It lives for as long as one of the hooks does.
+        """
+        connection = self.get_connection(self.wechat_conn_id)
+        with _SHARING:
+            client = _SHARED.get(said := _what_it_says(connection))
+            if client is None:
+                client = _SHARED[said] = client_of(connection)
+        return client
+
     def fetch(self, report: Report | str, period: Period) -> list[Row]:
         """Ask WeChat for one period; see :meth:`airflow_wechat.client.client.WeChatClient.fetch`.
 
@@ -91,6 +107,15 @@ class WeChatHook(BaseHook):
             name: (PasswordField if option.secret else StringField)(option.label, description=option.help)
             for name, option in OPTIONS.items()
         }
+
+
+_SHARED: WeakValueDictionary[tuple[str | int | None, ...], WeChatClient] = WeakValueDictionary()
+_SHARING = threading.Lock()
+
+
+def _what_it_says(connection: Connection) -> tuple[str | int | None, ...]:
+    login = connection.login, connection.password
+    return connection.conn_id, connection.host, connection.port, *login, connection.extra
 
 
 def client_of(connection: Connection, **client_options: Any) -> WeChatClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from airflow_wechat.client.periods import Period
     from airflow_wechat.hooks.wechat import WeChatHook
 
+# Of our own: where WeChat hangs, what else runs in the triggerer is not to queue for the loop's few threads.
+_THREADS = ThreadPoolExecutor(32, thread_name_prefix="wechat")
+
 
 class ReportPublishedTrigger(BaseTrigger):
     """Fires when WeChat has published one of the periods waited for, or when the wait ends.
 
-    It only asks; the task fetches. WeChat is asked in a thread, so that the triggerer's loop goes on. A
-    trouble that passes is waited out; one that does not fires, and the task meets it itself. When to ask
-    follows from what Airflow stores alone: a triggerer that takes the wait over asks when the one before
-    would have asked.
+    It only asks; the task fetches. WeChat is asked in a thread, so that the triggerer's loop goes on; all
+    triggers of a process that ask with the same connection share one client. A trouble that passes is waited
+    out; one that does not fires, and the task meets it itself. When to ask follows from what Airflow stores
+    alone: a triggerer that takes the wait over asks when the one before would have asked.
 
     :param report: the report's name
     :param wechat_conn_id: the connection to ask with
@@ -71,7 +75,7 @@ class ReportPublishedTrigger(BaseTrigger):
 
         hook = WeChatHook(self.wechat_conn_id)
         # Airflow 3.0 answers a thread that asks for a connection only where asgiref started the thread.
-        published = sync_to_async(self._any_worth_asking_for, thread_sensitive=False)
+        published = sync_to_async(self._any_worth_asking_for, thread_sensitive=False, executor=_THREADS)
         asked_at = moment = datetime.fromisoformat(self.asked_at)
         wait_until = datetime.fromisoformat(self.wait_until)
         while True:
@@ -90,7 +94,7 @@ class ReportPublishedTrigger(BaseTrigger):
 
     def _worth_asking_for(self, hook: WeChatHook, period: Period) -> bool:
         try:
-            hook.fetch(self.report, period)
+            hook.shared_client.fetch(get_report(self.report), period)
         except WaitForDataError:
             return False
         except WeChatError as error:
