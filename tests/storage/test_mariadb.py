@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from airflow_wechat.client.reports import KEY_COLUMNS, get_report
-from airflow_wechat.storage.sql import TableMismatchError, _upsert_in_mysql
+from airflow_wechat.storage.sql import TableMismatchError
 
 DAILY = get_report("daily_visit_trend")
 NAME = DAILY.default_table
+SECOND = date(2026, 1, 2)
+IS_FIRST, IS_SECOND = (f"app_id = 'wx1' AND period_start = '2026-01-0{day}'" for day in (1, 2))
+WAITING = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
 LOCK_WAIT_TIMEOUT, DEADLOCK, RECORD_HAS_CHANGED = 1205, 1213, 1020
 
 
@@ -98,7 +103,7 @@ def test_sqlalchemys_mariadb_dialect_does_the_same(mariadb, row):
     table.replace([row(number=2)])
 
     assert table._engine.dialect.name == "mariadb"
-    assert table._upsert is _upsert_in_mysql
+    assert table._upsert is not None
     assert mariadb.stored("visit_pv") == [(2,)]
     [(_, made)] = mariadb.sql(f"SHOW CREATE TABLE {NAME}")
     assert "ENGINE=InnoDB" in made and "longtext" in made and "datetime(6)" in made
@@ -162,36 +167,109 @@ def test_quotes_mean_what_the_server_says(mariadb, row):
     assert (number, json.loads(extra)) == (2, {"note": "a\\'\"`b"})
 
 
-# The upsert's form
+# Writers that get into each other's way: the loser is tried again, and the row is wholly one writer's
 
 
-@pytest.mark.parametrize(
-    ("version", "form"),
-    [
-        ((10, 11, 19), "VALUES(visit_pv)"),
-        ((5, 7, 44), "VALUES(visit_pv)"),
-        ((8, 0, 18), "VALUES(visit_pv)"),
-        ((8, 0, 36), "AS new ON DUPLICATE KEY UPDATE"),
-    ],
-)
-def test_mariadb_and_each_mysql_are_asked_in_the_form_they_know(version, form):
-    """MySQL 8.0.20 and later call VALUES() outdated; MariaDB knows nothing else."""
-    if sa.__version__.startswith("1."):
-        pytest.skip("SQLAlchemy 1.4 knows only VALUES(), which all of them still take")
-    dialect = mysql.dialect()
-    dialect.server_version_info = version
-    dialect._requires_alias_for_on_duplicate_key = version[0] == 8 and version >= (8, 0, 20)
-    statements = []
-
-    class Recorder:
-        def execute(self, statement: Any, values: Any) -> None:
-            statements.append(str(statement.compile(dialect=dialect)))
-
-    engine = sa.create_mock_engine("mysql://", lambda *_: None)
-    from airflow_wechat.storage.sql import ReportTable
-
-    _upsert_in_mysql(Recorder(), ReportTable(engine, DAILY)._table, [])
-    assert form in statements[0]
+@contextmanager
+def transaction(database, *statements: str) -> Iterator[sa.engine.Connection]:
+    """Another writer that has done this much and has not committed."""
+    connection = database.engine().connect()
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+    try:
+        yield connection
+    finally:
+        connection.invalidate()
+        connection.close()
 
 
-# Writers that get into each other's way: each is tried again, and the row is wholly one writer's
+def codes_of(table) -> list[int]:
+    """Collect the codes of the errors that the database answers a table with."""
+    codes: list[int] = []
+    sa.event.listen(
+        table._engine, "handle_error", lambda context: codes.append(context.original_exception.args[0])
+    )
+    return codes
+
+
+@pytest.fixture
+def table(mariadb, row):
+    """A table with two days."""
+    made = mariadb.table()
+    made.create()
+    made.replace([row(number=1), row(SECOND, number=1)])
+    return made
+
+
+def test_a_lock_that_is_not_given_in_time_is_asked_for_again(mariadb, table, row):
+    in_each_session(mariadb, "SET innodb_lock_wait_timeout = 1")
+    patient = mariadb.table()
+    codes = codes_of(patient)
+
+    with transaction(mariadb, f"UPDATE {NAME} SET visit_pv = 7") as other:
+        sa.event.listen(patient._engine, "handle_error", lambda _: other.commit())
+        patient.replace([row(number=2)])
+
+    assert codes == [LOCK_WAIT_TIMEOUT]
+    assert mariadb.stored("visit_pv, visit_uv") == [(2, 2), (7, 1)]
+
+
+def test_the_victim_of_a_deadlock_begins_again(mariadb, table, row):
+    codes = codes_of(table)
+    # InnoDB's victim is who has changed less.
+    much = "INSERT INTO note SELECT seq, REPEAT('x', 99) FROM seq_1_to_500"
+    mariadb.sql("CREATE TABLE note (number INT PRIMARY KEY, text TEXT)")
+
+    with transaction(mariadb, much, f"UPDATE {NAME} SET visit_pv = 7 WHERE {IS_SECOND}") as other:
+        waiting = threading.Thread(target=table.replace, args=[[row(number=2), row(SECOND, number=2)]])
+        waiting.start()
+        wait_until(lambda: mariadb.sql(WAITING) == [(1,)])
+        other.exec_driver_sql(f"UPDATE {NAME} SET visit_pv = 7 WHERE {IS_FIRST}")
+        other.commit()
+        waiting.join()
+
+    assert codes == [DEADLOCK]
+    assert mariadb.stored("visit_pv, visit_uv") == [(2, 2), (2, 2)]
+
+
+def test_a_record_changed_since_the_snapshot_is_written_anew(mariadb, table, row):
+    in_each_session(mariadb, "SET innodb_snapshot_isolation = ON")
+    late = mariadb.table()
+    codes = codes_of(late)
+    looks = []
+
+    def look_and_let_another_write(connection: sa.engine.Connection) -> None:
+        connection.exec_driver_sql(f"SELECT COUNT(*) FROM {NAME}")
+        if not looks:
+            mariadb.sql(f"UPDATE {NAME} SET visit_pv = 7")
+        looks.append(connection)
+
+    sa.event.listen(late._engine, "begin", look_and_let_another_write)
+    late.replace([row(number=2)])
+
+    assert codes == [RECORD_HAS_CHANGED]
+    assert mariadb.stored("visit_pv, visit_uv") == [(2, 2), (7, 1)]
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_no_isolation_fails_a_writer(mariadb, side_by_side, row, level):
+    in_each_session(mariadb, "SET innodb_snapshot_isolation = ON")
+    mariadb.table().create()
+
+    def write(number: int) -> None:
+        table = mariadb.table(isolation_level=level)
+        for _ in range(4):
+            table.replace([row(date(2026, 1, day), number) for day in range(1, 29)])
+
+    failures = side_by_side(8, write)
+
+    assert failures == []
+    assert len(mariadb.stored("visit_pv")) == 28
+    assert len(set(mariadb.stored("visit_pv, visit_uv, visit_depth"))) == 1
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

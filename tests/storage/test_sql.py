@@ -209,11 +209,13 @@ class TestValues:
         table = database.table(upsert=upsert)
         table.create()
 
-        table.replace([row(number=2**63 - 1, stay_time_uv=0.1, stay_time_session=1e-300, visit_depth=2)])
+        table.replace(
+            [row(number=2**63 - 1, stay_time_uv=0.1 + 0.2, stay_time_session=1e-300, visit_depth=2)]
+        )
 
         (stored,) = database.stored(", ".join(COLUMNS[:11]))
         assert [str(day) for day in stored[1:3]] == ["2026-01-01", "2026-01-01"]
-        assert (stored[0], *stored[3:]) == ("wx1", "20260101", *[2**63 - 1] * 4, 0.1, 1e-300, 2.0)
+        assert (stored[0], *stored[3:]) == ("wx1", "20260101", *[2**63 - 1] * 4, 0.1 + 0.2, 1e-300, 2.0)
 
     def test_what_wechat_left_out_is_null(self, database, upsert, row):
         table = database.table(upsert=upsert)
@@ -235,6 +237,15 @@ class TestValues:
 
         [(text,)] = database.stored("extra")
         assert json.loads(text) == {"new_field": extra}
+
+    def test_unknown_fields_may_be_long(self, database, upsert, row):
+        table = database.table(upsert=upsert)
+        table.create()
+
+        table.replace([row(new_field="访" * 100_000)])
+
+        [(text,)] = database.stored("extra")
+        assert json.loads(text) == {"new_field": "访" * 100_000}
 
     def test_timestamps_are_stored_as_utc(self, database, upsert, row):
         table = database.table(upsert=upsert)
