@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
@@ -149,6 +150,11 @@ def read_parquet(content: bytes) -> dict:
 READERS = {"jsonl": read_jsonl, "csv": read_csv, "parquet": read_parquet}
 
 
+def told(error: BaseException | None) -> str:
+    """What an error and all those behind it say."""
+    return f"{error!r} {told(error.__cause__ or error.__context__)}" if error else ""
+
+
 def without(name: str, row: dict) -> dict:
     return {key: value for key, value in row.items() if key != name}
 
@@ -255,18 +261,36 @@ class TestRefused:
             ("file://lake/daily", "begins with file:///"),
             ("/lake?x=1", "unprintable"),
             ("/lake\n", "unprintable"),
-            ("gopher://lake/daily", "may be missing"),
+            ("file://", "begins with file:///"),
+            ("local://lake/daily", "begins with file:///"),
+            ("s3://", "has no bucket"),
+            ("s3:///lake", "has no bucket"),
+            ("s3://aws_default@", "has no bucket"),
+            ("gopher://lake/daily", "its store needs an Airflow provider"),
         ],
     )
     def test_a_path_that_is_none(self, path, told):
         with pytest.raises(BadArgumentError, match=told):
             load(None, path=path, storage_conn_id=None)
 
-    def test_a_password_in_the_path_which_is_not_repeated(self):
+    @pytest.mark.parametrize("secret", ["s3secret", "s3/secret", "s3?secret", "s3#secret", "s3@secret"])
+    def test_a_password_in_the_path_which_is_not_repeated(self, secret):
         with pytest.raises(BadArgumentError, match="a password") as caught:
-            load(None, path="s3://canary:s3secret@bucket/lake", storage_conn_id=None)
+            load(None, path=f"s3://canary:{secret}@bucket/lake", storage_conn_id=None)
 
-        assert "s3secret" not in str(caught.value)
+        assert "secret" not in told(caught.value)
+
+    def test_a_signature_in_the_path_which_is_not_repeated(self):
+        with pytest.raises(BadArgumentError, match="s3://bucket/lake") as caught:
+            load(None, path="s3://bucket/lake?sig=s3secret", storage_conn_id=None)
+
+        assert "s3secret" not in told(caught.value)
+
+    def test_a_store_whose_provider_is_not_installed(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "s3fs", None)
+
+        with pytest.raises(BadArgumentError, match=r"needs apache-airflow-providers-amazon\[s3fs\]"):
+            load(None, path="s3://bucket/lake", storage_conn_id=None)
 
     def test_an_unknown_format(self, disk):
         with pytest.raises(BadArgumentError, match="allowed are jsonl, csv, parquet"):
@@ -278,6 +302,11 @@ class TestRefused:
         with pytest.raises(BadArgumentError, match="cannot be written"):
             load(disk)
         assert disk.contents() == {"lake": b""}
+
+    @pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="there is no folder that root cannot write")
+    def test_a_folder_where_nobody_may_write(self, disk):
+        with pytest.raises(BadArgumentError, match="cannot be written, it is not allowed"):
+            load(disk, path="/sys/kernel")
 
     def test_a_bucket_that_is_not_there(self, s3):
         with pytest.raises(BadArgumentError, match="cannot be written"):

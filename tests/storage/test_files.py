@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -89,18 +90,36 @@ def test_a_writer_killed_before_the_renaming_leaves_the_old_file_and_none_that_r
     assert visit_pv(files.place_of(row())) == 3
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files, row, monkeypatch):
+@pytest.fixture
+def failing(monkeypatch):
+    """Let each write end with an error of the disk."""
+
+    def fail_with(code: int) -> None:
+        def fail(_: int) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(storage.os, "fsync", fail)
+
+    return fail_with
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files, row, failing):
     files.replace([row(number=1)])
+    failing(errno.ENOSPC)
 
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(storage.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         files.replace([row(number=2)])
 
     assert visit_pv(files.place_of(row())) == 1
     assert len(all_files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_where_nobody_may_write_no_retry_is_of_use(files, row, failing, code):
+    failing(code)
+
+    with pytest.raises(NotWritableError, match="it is not allowed"):
+        files.replace([row()])
 
 
 def test_sixteen_processes_writing_one_period_leave_one_whole_file(tmp_path, files, row, side_by_side):
@@ -149,3 +168,25 @@ def test_a_store_that_is_no_disk_gets_whole_objects(row):
     assert found == "/lake/daily_visit_trend/app_id=wx1/period_start=2026-01-01/data.jsonl"
     assert json.loads(store.cat_file(found))["visit_pv"] == 2
     store.rm("/lake", recursive=True)
+
+
+def test_the_top_of_a_disk_is_not_taken_for_the_folder_we_are_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tried = []
+    monkeypatch.setattr(storage, "_try_to_write", tried.append)
+
+    ReportFiles(LocalFileSystem(), "/", DAILY, "jsonl").prepare()
+
+    assert tried == [Path("/daily_visit_trend")]
+
+
+@pytest.mark.parametrize(
+    ("root", "top"), [("/top/lake", "/top"), ("bucket/lake/daily", "bucket"), ("bucket/", "bucket")]
+)
+def test_the_top_of_a_store_is_looked_at_as_the_store_names_it(monkeypatch, root, top):
+    looked_at = []
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda _, path: looked_at.append(path))
+
+    ReportFiles(MemoryFileSystem(), root, DAILY, "jsonl").prepare()
+
+    assert looked_at == [top]

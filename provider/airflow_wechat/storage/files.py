@@ -1,14 +1,16 @@
 """Rows to files, one for each period: a file is wholly old or wholly new, whoever else writes or reads it.
 
-``<root>/<report>/app_id=<AppID>/period_start=<YYYY-MM-DD>/data.<format>``, which Hive, Spark, DuckDB and
-others read as a table with partitions.
+``<root>/<report>/app_id=<AppID>/period_start=<YYYY-MM-DD>/data.<format>``, with folders named as Hive names
+partitions. Their columns are in the files as well.
 
 An object store shows an object when all of it has arrived. On a local disk a file is written aside, under a
-name that those readers pass over, and renamed.
+name that readers of such folders pass over, and renamed. What is neither, such as HDFS, is written to like an
+object store and may show a part.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -57,7 +59,7 @@ class ReportFiles:
         """
         with self._refusing_what_cannot_be_written():
             if isinstance(self._filesystem, LocalFileSystem):
-                _try_to_write(Path(self._root, self._report.name))
+                _try_to_write(Path(f"{self._root}/{self._report.name}"))
             else:
                 self._look_at_the_bucket()
 
@@ -89,7 +91,7 @@ class ReportFiles:
         return f"{folder}/{self._file_name}"
 
     def _look_at_the_bucket(self) -> None:
-        bucket = self._root.lstrip("/").partition("/")[0]
+        bucket = self._root[:1] + self._root[1:].partition("/")[0]
         # Whoever may write need not be allowed to look.
         with suppress(PermissionError):
             self._filesystem.info(bucket)
@@ -98,12 +100,18 @@ class ReportFiles:
     def _refusing_what_cannot_be_written(self) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise NotWritableError(
-                f"{self._root} cannot be written, it is not there or no folder: {error}"
-            ) from error
-        except PermissionError as error:
-            raise NotWritableError(f"{self._root} cannot be written, it is not allowed: {error}") from error
+        except OSError as error:
+            if why := _why_no_retry_helps(error):
+                raise NotWritableError(f"{self._root} cannot be written, {why}: {error}") from error
+            raise
+
+
+def _why_no_retry_helps(error: OSError) -> str | None:
+    if isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)):
+        return "it is not there or no folder"
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return "it is not allowed"
+    return None
 
 
 def _aside(file: Path) -> Path:

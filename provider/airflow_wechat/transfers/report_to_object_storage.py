@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -80,10 +80,13 @@ class WeChatReportToObjectStorageOperator(WeChatReportTransferOperator):
             place = ObjectStoragePath(path, conn_id=conn_id)
             filesystem = place.fs
         except (ImportError, ValueError) as error:
-            raise ValueError(
-                f"path={path!r} cannot be reached, the Airflow provider of its store may be missing: {error}"
-            ) from error
+            needed = _PROVIDERS.get(path.partition("://")[0].lower(), "an Airflow provider that knows it")
+            raise ValueError(f"path={path!r} cannot be reached: {error}; its store needs {needed}") from error
         return ReportFiles(filesystem, place.path, self._report, self.file_format)
+
+
+_PATH = re.compile(r"(?:(?P<scheme>[A-Za-z][\w+.-]*)://)?(?:(?P<conn_id>[^/@]*)@)?(?P<place>.*)", re.DOTALL)
+_LOCAL = ("", "file", "local")
 
 
 def split_path(path: str) -> tuple[str, str | None]:
@@ -91,17 +94,35 @@ def split_path(path: str) -> tuple[str, str | None]:
 
     :raises ValueError: for what is neither absolute nor an address, for a password in it, and for ``..``
     """
-    if not isinstance(path, str) or not (path.startswith("/") or "://" in path):
+    found = _PATH.fullmatch(path) if isinstance(path, str) else None
+    if not found or not (found["scheme"] or path.startswith("/")):
         raise ValueError(f"path={path!r} is not allowed: give s3://bucket/folder, file:///folder or /folder")
-    parts = urlsplit(path)
-    conn_id, _, host = parts.netloc.rpartition("@")
-    place = parts._replace(netloc=host).geturl()
-    for found, what in (
-        (":" in conn_id, "a password before the @: name an Airflow connection there"),
-        (".." in parts.path.split("/"), "..: give the folder itself"),
-        (parts.query or parts.fragment or not path.isprintable(), "?, # or an unprintable character"),
-        (parts.scheme == "file" and host, "a host: a local path begins with file:/// or /"),
+    scheme, conn_id, place = found["scheme"] or "", found["conn_id"], found["place"]
+    # A password may hold what ends the host of an address, so all before the last @ is looked at.
+    before, _, after = path.removeprefix(f"{scheme}://").rpartition("@")
+    if scheme and ":" in before:
+        raise ValueError(
+            f"path=…@{after!r} is not allowed, it has a password: name an Airflow connection before the @"
+        )
+    _check_place(scheme.lower(), path, place)
+    return f"{scheme}://{place}" if scheme else place, conn_id or None
+
+
+def _check_place(scheme: str, path: str, place: str) -> None:
+    for wrong, what in (
+        (".." in place.split("/"), "..: give the folder itself"),
+        (re.search("[?#]", place) or not path.isprintable(), "?, # or an unprintable character"),
+        (scheme in _LOCAL and not place.startswith("/"), "a host: a local path begins with file:/// or /"),
+        (scheme not in _LOCAL and place[:1] in {"", "/"}, "no bucket: give s3://bucket/folder"),
     ):
-        if found:
-            raise ValueError(f"path={place!r} is not allowed, it has {what}")
-    return place, conn_id or None
+        if wrong:
+            # What follows a ? may be a signature.
+            raise ValueError(f"path={re.split('[?#]', path)[0]!r} is not allowed, it has {what}")
+
+
+_PROVIDERS = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), "apache-airflow-providers-amazon[s3fs]"),
+    **dict.fromkeys(("gs", "gcs"), "apache-airflow-providers-google"),
+    **dict.fromkeys(("abfs", "abfss", "adl"), "apache-airflow-providers-microsoft-azure"),
+}
+"""What brings the stores that Airflow itself knows, by their schemes."""
