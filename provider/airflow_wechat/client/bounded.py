@@ -142,6 +142,8 @@ class _BoundedConnection(HTTPConnection):
             return [self._dns_host]
         try:
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return [self._dns_host]  # urllib3 finds out the same, and has the words for it
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to resolve {self.host!r} ({error})") from error
+        except UnicodeError:
+            return [self._dns_host]  # urllib3 has the words for it
         return list(dict.fromkeys(str(place[0]) for *_, place in found))
