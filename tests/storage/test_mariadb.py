@@ -171,13 +171,14 @@ def test_quotes_mean_what_the_server_says(mariadb, row):
 
 
 @contextmanager
-def transaction(database, *statements: str) -> Iterator[sa.engine.Connection]:
+def transaction(database, *statements: str) -> Iterator[sa.engine.Transaction]:
     """Another writer that has done this much and has not committed."""
     connection = database.engine().connect()
+    begun = connection.begin()
     for statement in statements:
         connection.exec_driver_sql(statement)
     try:
-        yield connection
+        yield begun
     finally:
         connection.invalidate()
         connection.close()
@@ -224,7 +225,7 @@ def test_the_victim_of_a_deadlock_begins_again(mariadb, table, row):
         waiting = threading.Thread(target=table.replace, args=[[row(number=2), row(SECOND, number=2)]])
         waiting.start()
         wait_until(lambda: mariadb.sql(WAITING) == [(1,)])
-        other.exec_driver_sql(f"UPDATE {NAME} SET visit_pv = 7 WHERE {IS_FIRST}")
+        other.connection.exec_driver_sql(f"UPDATE {NAME} SET visit_pv = 7 WHERE {IS_FIRST}")
         other.commit()
         waiting.join()
 
