@@ -49,7 +49,7 @@ with DAG(dag_id="bench_waiting_ours", schedule=None):
         report="daily_visit_trend",
         sql_conn_id="wechat_target",
         deferrable=True,
-        poll_interval=timedelta(minutes=1),
+        poll_interval=timedelta(seconds=30),
     ).expand(begin_date=["2026-01-05"] * WAITS)
 
 with DAG(dag_id="bench_waiting_peer", schedule=None):
