@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 import sqlite3
 import subprocess
@@ -12,14 +13,17 @@ import sys
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_wechat.client.reports import REPORTS, get_report
 from airflow_wechat.operators.report import BadArgumentError
+from airflow_wechat.sandbox.numbers import entry_of
 from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObjectStorageOperator
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+from bad_line import GOOD, BadLine, End, Fault
 from e2e.processes import free_ports, wait_until
 from runs import connect, context_of_run
 
@@ -69,6 +73,16 @@ class S3:
         self.path = f"s3://{bucket}/lake"
         self.conn_id: str | None = "s3_files"
 
+    def deny_writing(self) -> None:
+        statement = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{self._bucket}/*",
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self._client.put_bucket_policy(Bucket=self._bucket, Policy=json.dumps(policy))
+
     def contents(self) -> dict[str, bytes]:
         found = self._client.list_objects_v2(Bucket=self._bucket).get("Contents", [])
         return {each["Key"]: self._read(each["Key"]) for each in found}
@@ -96,12 +110,30 @@ def disk(tmp_path):
     return Disk(tmp_path)
 
 
+def connect_s3(monkeypatch, conn_id: str, url: str) -> None:
+    # botocore tries again for many seconds; s3fs does so as well, and Airflow too.
+    extra = {
+        "endpoint_url": url,
+        "region_name": "us-east-1",
+        "config_kwargs": {"retries": {"max_attempts": 0}},
+    }
+    fields = {"conn_type": "aws", "login": "canary", "password": S3_SECRET, "extra": extra}
+    connect(monkeypatch, conn_id, fields)
+
+
 @pytest.fixture
 def s3(s3_url, request, monkeypatch):
-    extra = {"endpoint_url": s3_url, "region_name": "us-east-1"}
-    fields = {"conn_type": "aws", "login": "canary", "password": S3_SECRET, "extra": extra}
-    connect(monkeypatch, "s3_files", fields)
+    connect_s3(monkeypatch, "s3_files", s3_url)
     return S3(s3_url, f"bucket-{abs(hash(request.node.nodeid))}")
+
+
+@pytest.fixture
+def line_to_s3(s3, s3_url, monkeypatch):
+    """Behind ``s3_line``: the same server, over a line that goes wrong as it is told."""
+    parts = urlsplit(s3_url)
+    with BadLine((parts.hostname, parts.port)) as line:
+        connect_s3(monkeypatch, "s3_line", line.url)
+        yield line
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -120,9 +152,9 @@ def load(store, *, file_format="jsonl", begin_date=BEGIN, end_date=END, report=D
     ).execute(context_of_run())
 
 
-def rows_in_sqlite(file) -> list[dict]:
+def rows_in_sqlite(file, end_date=END) -> list[dict]:
     WeChatReportToSqlOperator(
-        task_id="table", report=DAILY.name, sql_conn_id="wechat_target", begin_date=BEGIN, end_date=END
+        task_id="table", report=DAILY.name, sql_conn_id="wechat_target", begin_date=BEGIN, end_date=end_date
     ).execute(context_of_run())
     with closing(sqlite3.connect(file)) as connection:
         connection.row_factory = sqlite3.Row
@@ -317,11 +349,54 @@ class TestRefused:
             load(s3, storage_conn_id="no_such_connection")
 
 
+def test_what_wechat_added_and_left_out_is_in_the_files_as_in_the_table(wechat, sqlite_target, disk):
+    entry = entry_of(wechat.app.app_id, DAILY.granularity.period_of(date(2026, 1, 30)), DAILY.fields)
+    entry |= {"visit_depth": None, "share_uv": 7, "note": {"text": "新\n"}}
+    wechat.answer_next(DAILY.path, *[{"list": [entry]}] * 4)
+
+    (expected,) = rows_in_sqlite(sqlite_target, BEGIN)
+    for file_format, read in READERS.items():
+        load(disk, file_format=file_format, end_date=BEGIN)
+        content = disk.contents()[place(BEGIN, file_format, wechat.app.app_id)]
+        assert without("fetched_at", read(content)) == without("fetched_at", expected)
+    assert json.loads(expected["extra"]) == {"share_uv": 7, "note": {"text": "新\n"}}
+    assert expected["visit_depth"] is None
+
+
+class TestStoreFails:
+    @pytest.fixture
+    def old(self, wechat, s3):
+        """What was loaded while all was well."""
+        load(s3)
+        return s3.contents()
+
+    def test_writing_that_is_denied_ends_the_task_and_leaves_the_old(self, s3, old):
+        s3.deny_writing()
+
+        with pytest.raises(BadArgumentError, match="cannot be written, it is not allowed"):
+            load(s3)
+        assert s3.contents() == old
+
+    def test_a_line_that_breaks_amid_writing_leaves_each_file_old_or_new_and_a_retry_ends_it(
+        self, s3, old, line_to_s3
+    ):
+        line_to_s3.treat(*[GOOD] * 3, Fault(reach=0, then=End.RESET), ever=True)
+
+        with pytest.raises(BotoCoreError) as caught:
+            load(s3, storage_conn_id="s3_line")
+        half = s3.contents()
+        line_to_s3.treat()
+        load(s3, storage_conn_id="s3_line")
+
+        assert not isinstance(caught.value, AirflowFailException)
+        assert without_moments(half) == without_moments(old)
+        assert without_moments(s3.contents()) == without_moments(old)
+        assert not set(s3.contents().items()) & set(old.items())
+
+
 def test_a_store_that_is_down_is_left_to_the_retries_and_the_secret_untold(wechat, s3, monkeypatch, caplog):
     (port,) = free_ports(1)
-    extra = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1"}
-    fields = {"conn_type": "aws", "login": "canary", "password": S3_SECRET, "extra": extra}
-    connect(monkeypatch, "s3_gone", fields)
+    connect_s3(monkeypatch, "s3_gone", f"http://127.0.0.1:{port}")
 
     with pytest.raises(Exception, match=r"127\.0\.0\.1") as caught:
         load(s3, storage_conn_id="s3_gone")
@@ -329,3 +404,13 @@ def test_a_store_that_is_down_is_left_to_the_retries_and_the_secret_untold(wecha
     assert not isinstance(caught.value, AirflowFailException)
     assert S3_SECRET not in str(caught.value)
     assert S3_SECRET not in caplog.text
+
+
+def test_no_log_line_tells_a_secret_not_even_at_debug(wechat, s3, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    load(s3)
+
+    assert "StringToSign" in caplog.text  # it did listen to what signs the requests
+    for secret in (S3_SECRET, quote(S3_SECRET, safe=""), wechat.app.secret):
+        assert secret not in caplog.text
