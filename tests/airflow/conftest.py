@@ -105,3 +105,9 @@ def engine_of(uri):
     engine = sa.create_engine(uri, poolclass=sa.pool.NullPool)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def target_engine(request):
+    """Each database behind ``wechat_target``."""
+    return request.getfixturevalue(f"{request.param}_engine")

@@ -1,0 +1,155 @@
+"""A load killed with SIGKILL, at the edge of every statement and at random moments, and the next one."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import random
+import signal
+import time
+from datetime import UTC, date, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from airflow_wechat.client.answers import rows_of
+from airflow_wechat.client.periods import periods_between
+from airflow_wechat.client.reports import get_report
+from airflow_wechat.operators import report as report_operators
+from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+from proof.figures import record
+from proof.landed import Landed
+from runs import context_of_run
+
+DAILY = get_report("daily_visit_trend")
+PERIODS = list(periods_between(DAILY.granularity, date(2026, 1, 1), date(2026, 1, 6)))
+BATCH = 2  # so that a load has three transactions
+RANDOM_KILLS = 40
+LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
+
+PART = "kill"
+
+pytestmark = pytest.mark.proof
+
+_processes = multiprocessing.get_context("fork")
+
+
+def load() -> None:
+    """What is killed: a whole load, from its arguments to its manifest."""
+    WeChatReportToSqlOperator(
+        task_id="load",
+        report=DAILY.name,
+        sql_conn_id="wechat_target",
+        begin_date=PERIODS[0].start,
+        end_date=PERIODS[-1].end,
+    ).execute(context_of_run())
+
+
+def load_and_die(edge: int | None) -> None:
+    """Load; at the ``edge``-th of: before a statement, after it, before a commit, after it: die."""
+    edges = itertools.count(1)
+
+    def count(*_: object) -> None:
+        if next(edges) == edge:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for event in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        sa.event.listen(sa.engine.Engine, event, count)
+    sa.event.listen(sa.pool.Pool, "checkin", count)
+    load()
+
+
+def run_and_kill(edge: int | None = None, after: float | None = None) -> bool:
+    """Load in a process of its own; tell whether it was killed before its end."""
+    process = _processes.Process(target=load_and_die, args=(edge,))
+    process.start()
+    if after is not None:
+        time.sleep(after)
+        process.kill()
+    process.join()
+    assert process.exitcode in {0, -signal.SIGKILL}
+    return process.exitcode != 0
+
+
+class Target(Landed):
+    """The table, with an old answer for each period or for none, and what may stand in it."""
+
+    def __init__(self, engine: sa.engine.Engine, app_id: str) -> None:
+        super().__init__(engine, app_id, DAILY)
+        self.old = {period.start: dict.fromkeys(self.names, 1) for period in PERIODS}
+        self.new = self.answers(PERIODS)
+        self._old_rows = [row for period in PERIODS for row in old_rows(period, app_id)]
+
+    def begin(self, *, with_old: bool) -> None:
+        """Forget everything, and store the old answers if wanted."""
+        self.forget()
+        if with_old:
+            self.table.create()
+            self.table.replace(self._old_rows)
+
+    def holds(self, *, with_old: bool) -> bool:
+        """Tell whether each period has its old answer or its new one, whole."""
+        stored = self.stored()
+        return all(
+            stored.get(start) in (self.new[start], self.old[start] if with_old else None)
+            for start in self.new
+        )
+
+
+def old_rows(period, app_id):
+    entry = {"ref_date": period.ref_date, **dict.fromkeys((column.name for column in DAILY.fields), 1)}
+    return rows_of(DAILY, period, app_id, {"list": [entry]}, LONG_AGO)
+
+
+@pytest.fixture
+def target(wechat, target_engine, monkeypatch):
+    monkeypatch.setattr(report_operators, "_BATCH", BATCH)
+    load()  # what a process imports at its first load, those that are killed have then
+    return Target(target_engine, wechat.app.app_id)
+
+
+@pytest.mark.parametrize("with_old", [True, False], ids=["over old answers", "into nothing"])
+def test_killed_at_the_edge_of_every_statement(target, with_old):
+    tried = held = 0
+    for edge in itertools.count(1):
+        target.begin(with_old=with_old)
+        if not run_and_kill(edge):
+            break
+        whole = target.holds(with_old=with_old)
+        run_and_kill()
+        tried, held = tried + 1, held + (whole and target.stored() == target.new)
+
+    record(PART, "killed at the edge of every statement", tried, held)
+    assert tried > 20
+    assert held == tried
+
+
+def test_killed_at_random_moments(target):
+    target.begin(with_old=True)
+    begin = time.monotonic()
+    run_and_kill()
+    takes = time.monotonic() - begin
+    chance = random.Random(7)
+
+    tried = held = 0
+    for _ in range(RANDOM_KILLS):
+        target.begin(with_old=True)
+        killed = run_and_kill(after=chance.uniform(0, takes))
+        whole = target.holds(with_old=True)
+        run_and_kill()
+        tried, held = tried + killed, held + (killed and whole and target.stored() == target.new)
+
+    record(PART, "killed at random moments", tried, held)
+    assert tried > RANDOM_KILLS // 2
+    assert held == tried
+
+
+def test_the_search_for_what_is_torn_finds_it(target):
+    target.begin(with_old=True)
+    target.sql(f"UPDATE {target.table.name} SET visit_pv = visit_pv + 1")
+    torn = target.holds(with_old=True)
+    target.sql(f"DELETE FROM {target.table.name}")
+
+    assert not torn
+    assert not target.holds(with_old=True)

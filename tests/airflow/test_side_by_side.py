@@ -1,0 +1,115 @@
+"""Loads that run at the same moment, in processes of their own, and one period loaded again and again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from airflow_wechat.client.periods import periods_between
+from airflow_wechat.client.reports import get_report
+from airflow_wechat.operators import report as report_operators
+from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+from proof.figures import record
+from proof.landed import Landed
+from runs import context_of_run
+
+DAILY = get_report("daily_visit_trend")
+MONTH = (date(2026, 1, 1), date(2026, 1, 31))
+COUNT = 16
+ROUNDS = 5
+REPEATS = 100
+
+PART = "side by side"
+
+pytestmark = pytest.mark.proof
+
+_processes = multiprocessing.get_context("fork")
+
+
+def load(*, ends_at: datetime | None = None, **arguments) -> None:
+    WeChatReportToSqlOperator(
+        task_id="load", report=DAILY.name, sql_conn_id="wechat_target", **arguments
+    ).execute(context_of_run(data_interval_end=ends_at))
+
+
+def load_range(first: date, last: date) -> None:
+    load(begin_date=first, end_date=last)
+
+
+def side_by_side(loads) -> int:
+    """Begin all loads at one moment, each in a process of its own; return how many succeeded."""
+    start = _processes.Barrier(len(loads))
+
+    def process(one) -> None:
+        start.wait()
+        one()
+
+    processes = [_processes.Process(target=process, args=(one,)) for one in loads]
+    for each in processes:
+        each.start()
+    for each in processes:
+        each.join()
+    return sum(each.exitcode == 0 for each in processes)
+
+
+@pytest.fixture
+def landed(wechat, target_engine, monkeypatch):
+    monkeypatch.setattr(report_operators, "_BATCH", 4)  # so that a load has many transactions
+    load_range(*MONTH)  # the imports of a first load, done before the processes begin
+    landed = Landed(target_engine, wechat.app.app_id, DAILY)
+    landed.forget()
+    return landed
+
+
+def same_period(number: int):
+    return lambda: load_range(MONTH[0], MONTH[0])
+
+
+def overlapping_ranges(number: int):
+    return lambda: load_range(MONTH[0] + timedelta(number), MONTH[0] + timedelta(number + 15))
+
+
+def backfill_schedule_and_lookback(number: int):
+    """Every third a backfill's run, a scheduled run, a run that looks back: all in one week."""
+    day = datetime(2026, 1, 10 + number % 5, 16, tzinfo=UTC)
+    ways = ({"begin_date": day.date()}, {"ends_at": day}, {"ends_at": day, "lookback": 6})
+    return lambda: load(**ways[number % 3])
+
+
+COVERED = {
+    same_period: (MONTH[0], MONTH[0]),
+    overlapping_ranges: MONTH,
+    backfill_schedule_and_lookback: (date(2026, 1, 4), date(2026, 1, 14)),
+}
+
+
+@pytest.mark.parametrize("way", COVERED)
+def test_sixteen_at_once(landed, way):
+    tried = held = 0
+    for _ in range(ROUNDS):
+        landed.forget()
+        succeeded = side_by_side([way(number) for number in range(COUNT)])
+        whole = landed.stored() == landed.answers(periods_between(DAILY.granularity, *COVERED[way]))
+        tried, held = tried + COUNT, held + (succeeded if whole else 0)
+
+    record(PART, f"{COUNT} at once: {way.__name__.replace('_', ' ')}", tried, held)
+    assert held == tried
+
+
+def test_a_period_loaded_a_hundred_times_among_others_stays_the_same(landed):
+    days = [period.start for period in periods_between(DAILY.granularity, *MONTH)][:10]
+    order = days * (REPEATS // len(days))
+    random.Random(5).shuffle(order)
+    expected = landed.answers(periods_between(DAILY.granularity, days[0], days[-1]))
+
+    load_range(days[0], days[-1])
+    held = 0
+    for day in order:
+        load_range(day, day)
+        held += landed.stored() == expected
+
+    record(PART, "one period loaded again, shuffled", len(order), held)
+    assert held == len(order)
