@@ -10,6 +10,7 @@ import signal
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
@@ -147,6 +148,20 @@ def test_a_place_under_a_file_is_refused_before_anything_is_written(tmp_path, ro
     with pytest.raises(NotWritableError, match="no folder"):
         files.replace([row()])
     assert all_files(tmp_path) == ["file"]
+
+
+def test_a_folder_is_read_as_one_table_past_what_killed_writers_left(tmp_path, row):
+    files = ReportFiles(LocalFileSystem(), str(tmp_path), DAILY, "parquet")
+    files.replace(
+        [row(date(2026, 1, day), day, app_id=app_id) for app_id in ("wx1", "wx2") for day in (1, 2)]
+    )
+    storage._aside(Path(files.place_of(row()))).write_bytes(b"half")
+
+    table = pq.read_table(tmp_path / DAILY.name, partitioning=None)
+
+    assert table.column_names == [column.name for column in DAILY.columns]
+    assert sorted(table["app_id"].to_pylist()) == ["wx1", "wx1", "wx2", "wx2"]
+    assert sorted(table["visit_pv"].to_pylist()) == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("app_id", ["../wx1", "wx/1", "", "wx1\n", "wx 1", "..", "新"])
