@@ -56,7 +56,7 @@ bench: .venv/ready ## measure, as ratios in one run; writes docs/benchmarks.json
 	@$(BIN)/python tests/bench/bench.py
 
 proof: .venv/ready .venv-client/ready ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
-	@$(BIN)/python tests/proof/proof.py
+	@PYTHONPATH=tests $(BIN)/python -m proof.proof
 
 clean: ## remove what the other commands made
 	@rm -rf .venv .venv-client .nox .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

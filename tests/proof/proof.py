@@ -17,14 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from proof.figures import VARIABLE
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from proof.figures import VARIABLE  # noqa: E402
-
 RUNS: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
     (".venv-client", ("tests/client", "tests/cloud_function", "tests/storage"), {"PYTHONPATH": "provider"}),
-    (".venv", ("tests/airflow", "tests/proof", "tests/e2e"), {}),
+    (".venv", ("tests/airflow", "tests/proof", "tests/e2e"), {"PYTHONPATH": ""}),
 )
 """The environment that tests run in, where they are, and what else they need."""
 
