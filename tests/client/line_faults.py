@@ -33,7 +33,9 @@ JSON = json.dumps({"list": [entry_of(DEFAULT_APP.app_id, PERIOD, DAILY.fields)]}
 HTML = b"<html><body>Please sign in to the network</body></html>"
 CHUNKS = b"%x\r\n%s\r\n" % (len(JSON), JSON)
 SPACES = b" " * 65536
-AMID_HEADERS, AMID_BODY, DRIP = 30, 250, 0.1
+AMID_HEADERS, AMID_BODY = 30, 250
+DRIP, AGES = 0.1, 400
+"""Seconds from byte to byte, and a number of bytes that then take much longer than anybody waits."""
 HUGE = 100 * 1024 * 1024
 BOMB = gzip.compress(b" " * HUGE)
 
@@ -75,14 +77,14 @@ CASES = {
     "silent amid body": passing(reach=AMID_BODY, then=End.HOLD, stalls=True),
     "slow headers": passing(drip=DRIP, stalls=True),
     "slow body": passing(drip=DRIP, full_speed=AMID_BODY, stalls=True),
-    "slow body without end": passing(
-        instead=http(sized=False), without_end=b" ", drip=DRIP, full_speed=75, stalls=True
+    "a body that drips on": passing(
+        instead=http(sized=False), without_end=b" ", drip=DRIP, full_speed=75, reach=AGES, stalls=True
     ),
-    "slow header without end": passing(
-        instead=b"HTTP/1.1 200 OK\r\nX: ", without_end=b"x", drip=DRIP, full_speed=20, stalls=True
+    "a header that drips on": passing(
+        instead=b"HTTP/1.1 200 OK\r\nX: ", without_end=b"x", drip=DRIP, full_speed=20, reach=AGES, stalls=True
     ),
-    "slow 100s without end": passing(
-        instead=b"", without_end=b"HTTP/1.1 100 Continue\r\n\r\n", drip=0.01, stalls=True
+    "100s that drip on": passing(
+        instead=b"", without_end=b"HTTP/1.1 100 Continue\r\n\r\n", drip=DRIP, reach=AGES, stalls=True
     ),
     # the status
     **{

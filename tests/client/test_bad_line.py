@@ -14,7 +14,7 @@ import pytest
 from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
 from airflow_wechat.sandbox import Sandbox
 from bad_line import BadLine, End, Fault
-from client.line_faults import CASES, JSON, PERIOD, Case, http
+from client.line_faults import AGES, CASES, DRIP, JSON, PERIOD, Case, http
 from client.sandboxed import DAILY
 from client.scripted import hanging_up, serving
 from client.through_line import PATIENT, Asker, address_of, certified
@@ -81,7 +81,10 @@ def test_an_odd_line_that_harms_nothing_is_passed_over(line: BadLine, asker: Ask
         assert line.connections == 1
 
 
-@pytest.mark.parametrize("name", ["a body without end", "a body of 100 MB", "trailers without end"])
+ENDLESS = ["a body without end", "a body of 100 MB", "gzip of 100 MB", "trailers without end"]
+
+
+@pytest.mark.parametrize("name", ENDLESS)
 def test_of_an_answer_without_end_little_is_taken(line: BadLine, asker: Asker, name: str) -> None:
     line.treat(CASES[name].fault, ever=True)
 
@@ -169,7 +172,10 @@ def test_a_certificate_that_does_not_match_is_refused_before_anything_is_sent(
 
 
 def test_a_tls_handshake_that_drips_ends_in_time(sandbox: Sandbox, line: BadLine) -> None:
-    line.treat(Fault(instead=A_RECORD, without_end=b"\x02", drip=0.1, full_speed=len(A_RECORD)), ever=True)
+    line.treat(
+        Fault(instead=A_RECORD, without_end=b"\x02", drip=DRIP, full_speed=len(A_RECORD), reach=AGES),
+        ever=True,
+    )
 
     with trial(PART, "a TLS handshake that drips ends in time"):
         began = time.monotonic()
@@ -210,9 +216,11 @@ def test_a_proxy_that_drips_is_got_through(proxied: Proxied) -> None:
 
 
 PROXIES = {
-    "drips when asked to connect": Fault(instead=b"HTTP/1.1 200", without_end=b"x", drip=0.1, full_speed=12),
+    "drips when asked to connect": Fault(
+        instead=b"HTTP/1.1 200", without_end=b"x", drip=DRIP, full_speed=12, reach=AGES
+    ),
     "is silent in the handshake": Fault(reach=0, then=End.HOLD),
-    "drips in the handshake": Fault(drip=0.1),
+    "drips in the handshake": Fault(drip=DRIP),
     "is silent amid the answer": Fault(reach=1500, then=End.HOLD),
 }
 
