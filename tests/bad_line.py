@@ -156,9 +156,9 @@ class BadLine:
     async def _write(self, fault: Fault, piece: bytes, done: int, writer: asyncio.StreamWriter) -> None:
         quick = max(fault.full_speed - done, 0) if fault.drip else len(piece)
         for part in (piece[:quick], *(piece[at : at + 1] for at in range(quick, len(piece)))):
+            self.sent += len(part)  # before the client can have it, and look
             writer.write(part)
             await writer.drain()
-            self.sent += len(part)
             if quick < len(piece):
                 await asyncio.sleep(fault.drip)
 

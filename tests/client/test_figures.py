@@ -48,6 +48,13 @@ def test_a_block_that_breaks_has_not_held(file: Path) -> None:
     assert counts(file) == [(1, 0), (1, 0)]
 
 
+def test_where_nothing_is_tried_nothing_has_held(file: Path) -> None:
+    with pytest.raises(AssertionError, match="nothing was tried of: what"), figure("part", "what"):
+        pass
+
+    assert counts(file) == [(0, 0)]
+
+
 def test_lines_of_many_at_once_stay_whole(file: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: record("part", "什么" * 500, n, n), range(200)))

@@ -38,7 +38,7 @@ class Figure:
 
 @contextmanager
 def figure(part: str, what: str) -> Iterator[Figure]:
-    """Count the trials of a block, write the figures down, and fail where one of them has not held.
+    """Count the trials of a block and write the figures down; fail where one has not held, or none was made.
 
     :param part: of the battery
     :param what: the promise, in a line; figures of the same promise are added up
@@ -52,6 +52,8 @@ def figure(part: str, what: str) -> Iterator[Figure]:
         raise
     finally:
         record(part, what, counted.tried, counted.tried - len(counted.failures))
+    if not counted.tried:
+        raise AssertionError(f"nothing was tried of: {what}")
     if counted.failures:
         shown = "\n".join(counted.failures[:10])
         raise AssertionError(
