@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.reports import REPORTS
+from airflow_wechat.client.transport import Transport
 from airflow_wechat.triggers.report import ReportPublishedTrigger, next_moment
 
 DAILY_PATH = REPORTS["daily_visit_trend"].path
@@ -169,10 +170,13 @@ def test_whoever_asks_after_however_many_restarts_asks_at_the_same_moments(poll_
     assert all(later - one >= poll_interval for one, later in pairwise(ordered))
 
 
-def test_a_passing_trouble_is_waited_out(wechat, monkeypatch):
-    from airflow_wechat.client import transport
+@pytest.fixture
+def one_try(monkeypatch):
+    """Let the client ask once, so that what follows is the trigger's asking again."""
+    monkeypatch.setitem(Transport.__init__.__kwdefaults__, "tries", 1)
 
-    monkeypatch.setattr(transport, "_TRIES", 1)
+
+def test_a_passing_trouble_is_waited_out(wechat, one_try):
     wechat.answer_next(DAILY_PATH, 503, ConnectionError)
 
     assert event_of(trigger()) == {"timed_out": False}
@@ -186,10 +190,7 @@ def test_what_only_a_person_can_mend_fires_so_that_the_task_meets_it(wechat):
     assert times_asked(wechat) == 1
 
 
-def test_a_trouble_with_one_period_does_not_hide_that_another_is_published(wechat, monkeypatch):
-    from airflow_wechat.client import transport
-
-    monkeypatch.setattr(transport, "_TRIES", 1)
+def test_a_trouble_with_one_period_does_not_hide_that_another_is_published(wechat, one_try):
     wechat.answer_next(DAILY_PATH, 503)
 
     event_of(trigger(pending=recent_days(2)))
