@@ -115,8 +115,12 @@ class ReportTable:
         :raises TableMismatchError: where it lacks columns, the primary key that an upsert relies on, or
             transactions
         """
-        _tried_again(_is_conflict)(self._create)()
-        if missing := _tried_again(_is_conflict)(self.missing)():
+        look = _tried_again(_is_conflict)(self.missing)
+        missing = look()
+        if missing is None:
+            _tried_again(_is_conflict)(self._create)()
+            missing = look()
+        if missing:
             raise TableMismatchError(
                 f"table {self.name} exists, but lacks {' and '.join(missing)} of {self._report.name}: "
                 f"add them, or name a table that does not exist yet and it will be created"
