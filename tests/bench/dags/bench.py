@@ -7,7 +7,7 @@ from typing import Any
 
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, task
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.providers.http.sensors.http import HttpSensor
 
 from airflow_wechat.timetables import ReportTimetable
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
@@ -80,4 +80,6 @@ with DAG(dag_id="bench_waiting_ours", schedule=None):
     ).expand(begin_date=["2026-01-05"] * WAITS)
 
 with DAG(dag_id="bench_waiting_peer", schedule=None):
-    TimeDeltaSensor.partial(task_id="wait", deferrable=True).expand(delta=[timedelta(days=1)] * WAITS)
+    HttpSensor.partial(
+        task_id="wait", http_conn_id="bench_http", deferrable=True, poke_interval=30, method="GET"
+    ).expand(endpoint=["nothing"] * WAITS)
