@@ -84,6 +84,16 @@ def test_a_connection_without_credentials_is_refused_before_any_request(
     assert sandbox.requests == []
 
 
+@pytest.mark.parametrize("conn_type", ["aws", "http", "WeChat"])
+def test_the_password_of_a_connection_of_another_type_goes_nowhere(connect_wechat, sandbox, conn_type):
+    connect_wechat(conn_type=conn_type)
+
+    with pytest.raises(ValueError, match=f"is of the type '{conn_type}': give one of the type 'wechat'"):
+        WeChatHook().fetch("daily_visit_trend", YESTERYEAR)
+
+    assert sandbox.requests == []
+
+
 @pytest.mark.parametrize("host", ["http://api.weixin.qq.com", "http://10.0.0.1", "ftp://api.weixin.qq.com"])
 def test_a_base_url_that_would_show_the_secret_is_refused(connect_wechat, host):
     connect_wechat(host=host)

@@ -113,6 +113,8 @@ def test_one_token_serves_the_whole_range(wechat):
         ({"begin_date": "2999-01-01"}, "the last allowed date is"),
         ({"lookback": "-1"}, "lookback='-1'"),
         ({"poll_interval": timedelta(0)}, "poll_interval"),
+        ({"deferrable": "no"}, "deferrable='no' is not allowed: give True or False"),
+        ({"wait_timeout": timedelta.max}, "is not allowed: give a timedelta above 0, at most a year"),
         ({"poll_interval": 900}, "poll_interval=900 is not allowed: give a timedelta"),
         ({"wait_timeout": 3600}, "wait_timeout=3600 is not allowed: give a timedelta"),
         ({"max_concurrency": 0}, "max_concurrency"),

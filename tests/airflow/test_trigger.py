@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.reports import REPORTS
 from airflow_wechat.client.transport import Transport
+from airflow_wechat.hooks.wechat import WeChatHook
 from airflow_wechat.triggers.report import ReportPublishedTrigger, next_moment
 
 DAILY_PATH = REPORTS["daily_visit_trend"].path
@@ -202,6 +204,34 @@ def test_a_connection_that_was_spoilt_meanwhile_fires_so_that_the_task_meets_it(
     connect_wechat(host="http://api.weixin.qq.com")
 
     assert event_of(trigger()) == {"timed_out": False}
+
+
+def test_a_connection_that_is_gone_fires_so_that_the_task_meets_it(wechat, monkeypatch):
+    monkeypatch.setattr(WeChatHook, "get_connection", raising(AirflowNotFoundException("no such connection")))
+
+    assert event_of(trigger()) == {"timed_out": False}
+
+
+def test_a_trouble_in_finding_the_connection_is_waited_out(wechat, monkeypatch):
+    monkeypatch.setattr(WeChatHook, "get_connection", raising(AirflowException("a backend that is down")))
+
+    assert event_of(trigger(lasting=timedelta(seconds=0.2))) == {"timed_out": True}
+    assert times_asked(wechat) == 0
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
+def test_a_quota_that_is_used_up_ends_the_round(wechat):
+    wechat.answer_next(DAILY_PATH, {"errcode": 45009, "errmsg": "reach max api daily quota limit"})
+
+    event_of(trigger(pending=recent_days(2)))
+
+    assert times_asked(wechat) == 2  # one of the two, and one a round later
 
 
 def test_one_token_serves_the_whole_wait(wechat):

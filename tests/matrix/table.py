@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+MAY_BE_MISSING = ("3.12", "3.13")
 COUNTS = ("passed", "failed", "skipped")
 
 
@@ -45,6 +46,11 @@ class Outcome:
             versions=json.loads(installed.read_text()) if ran and installed.exists() else {},
             cases=list(ElementTree.parse(tests).iter("testcase")) if ran and tests.exists() else [],
         )
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether it ran and passed; a Python that only the newest Airflow is tried with may be missing."""
+        return self.state == "success" or (self.state == "missing" and self.python in MAY_BE_MISSING)
 
     @property
     def counts(self) -> Counter[str]:
@@ -94,7 +100,7 @@ def main(report: Path, results: Path) -> int:
     sessions = json.loads(report.read_text())["sessions"]
     outcomes = [Outcome.read(session, results) for session in sessions]
     print_table(outcomes)
-    return int(not any(o.state == "success" for o in outcomes) or any(o.state == "failed" for o in outcomes))
+    return int(not outcomes or not all(outcome.is_fine for outcome in outcomes))
 
 
 if __name__ == "__main__":

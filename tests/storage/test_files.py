@@ -115,6 +115,28 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files
     assert len(all_files(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.ELOOP, errno.EREMCHG])
+def test_a_place_that_cannot_be_is_no_matter_for_a_retry(files, row, failing, code):
+    failing(code)
+
+    with pytest.raises(NotWritableError, match="there is no such place"):
+        files.replace([row()])
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "RequestTimeTooSkewed"])
+def test_credentials_of_s3_that_have_ended_are_a_matter_for_a_retry(files, row, monkeypatch, code):
+    told = RuntimeError("as botocore says it")
+    told.response = {"Error": {"Code": code}}
+
+    def fail(*_):
+        raise PermissionError("as s3fs translates it") from told
+
+    monkeypatch.setattr(storage, "_replace", fail)
+
+    with pytest.raises(PermissionError, match="s3fs"):
+        files.replace([row()])
+
+
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])
 def test_where_nobody_may_write_no_retry_is_of_use(files, row, failing, code):
     failing(code)

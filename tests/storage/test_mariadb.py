@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def test_a_schema_is_another_database(mariadb, row, upsert):
 def test_a_table_without_transactions_is_refused(mariadb, engine):
     texts = "".join(f", {column.name} VARCHAR(64)" for column in DAILY.columns[1:])
     mariadb.sql(
-        f"CREATE TABLE mine (app_id VARCHAR(64) NOT NULL{texts}, PRIMARY KEY (app_id, period_start))"
+        f"CREATE TABLE mine (app_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL{texts}, PRIMARY KEY (app_id, period_start))"
         f" ENGINE={engine}"
     )
 
@@ -92,6 +93,29 @@ def test_a_table_without_transactions_is_refused(mariadb, engine):
 
     mariadb.sql("ALTER TABLE mine ENGINE=InnoDB")
     mariadb.table("mine").create()
+
+
+@pytest.mark.parametrize(
+    ("change", "undone", "lacking"),
+    [
+        ("ADD UNIQUE INDEX one_a_day (period_start)", "DROP INDEX one_a_day", "unique indexes (one_a_day)"),
+        (
+            "MODIFY app_id VARCHAR(64) NOT NULL COLLATE utf8mb4_general_ci",
+            "MODIFY app_id VARCHAR(64) NOT NULL COLLATE utf8mb4_bin",
+            "a collation of app_id",
+        ),
+    ],
+)
+def test_a_table_that_would_take_two_apps_for_one_is_refused(mariadb, change, undone, lacking):
+    table = mariadb.table()
+    table.create()
+    mariadb.sql(f"ALTER TABLE {NAME} {change}")
+
+    with pytest.raises(TableMismatchError, match=re.escape(lacking)):
+        table.create()
+
+    mariadb.sql(f"ALTER TABLE {NAME} {undone}")
+    table.create()
 
 
 def test_sqlalchemys_mariadb_dialect_does_the_same(mariadb, row):

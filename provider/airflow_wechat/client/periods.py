@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 import pendulum
@@ -217,7 +217,7 @@ def periods_of_run(
         _refuse_unfinished(granularity, end, now)
         periods = periods_between(granularity, begin, end)
     elif run.partition_date or run.partition_key:
-        day = _partition_day(run)
+        day = _partition_day(granularity, run)
         _refuse_unfinished(granularity, day, now, cure="; a partitioned schedule usually wants run_offset=-1")
         periods = periods_between(granularity, day, day)
     elif moment := run.data_interval_end or run.run_after:
@@ -257,29 +257,48 @@ def parse_day(name: str, value: str | date | None) -> date | None:
 # What Airflow's timetables and mappers make keys of. Fixed widths: strptime alone reads 202611 as 2026-01-01.
 _KEY = re.compile(
     r"(?P<year>[0-9]{4})"
-    r"(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}| \(W[0-9]{2}\))?)?"
+    r"(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})"
+    r"(?:T(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})| \(W(?P<week>[0-9]{2})\))?)?"
     r"|(?P<month_>[0-9]{2})(?P<day_>[0-9]{2})?)"
 )
 
+_KEYS = {
+    Granularity.DAILY: "2026-01-31T00:00:00, 2026-01-31 and 20260131",
+    Granularity.WEEKLY: "2026-01-31T00:00:00, 2026-01-31, 20260131 and 2026-01-26 (W05)",
+    Granularity.MONTHLY: "2026-01-31T00:00:00, 2026-01-31, 20260131, 2026-01 and 202601",
+}
 
-def _partition_day(run: RunMoments) -> date:
+
+def _partition_day(granularity: Granularity, run: RunMoments) -> date:
     if run.partition_date:
         return beijing_day(run.partition_date)
     key = run.partition_key or ""
-    if found := _KEY.fullmatch(key):
-        parts = found.groupdict()
-        try:
-            return date(
-                int(parts["year"]),
-                int(parts["month"] or parts["month_"]),
-                int(parts["day"] or parts["day_"] or 1),
-            )
-        except ValueError:
-            pass
-    raise ValueError(
-        f"partition key {key!r} names no day: allowed are 2026-01-31T00:00:00, 2026-01-31, 20260131, "
-        f"2026-01-26 (W05), 2026-01 and 202601, Beijing time"
-    )
+    if (day := _day_of_key(granularity, key)) is None:
+        raise ValueError(
+            f"partition key {key!r} names no {granularity.noun}: allowed are {_KEYS[granularity]}, "
+            f"Beijing time"
+        )
+    return day
+
+
+def _day_of_key(granularity: Granularity, key: str) -> date | None:
+    """Return a day of the period that a key names; one of a longer period names none."""
+    if not (found := _KEY.fullmatch(key)):
+        return None
+    parts = found.groupdict()
+    day_of_month = parts["day"] or parts["day_"]
+    if not day_of_month and granularity is not Granularity.MONTHLY:
+        return None
+    try:
+        day = date(int(parts["year"]), int(parts["month"] or parts["month_"]), int(day_of_month or 1))
+        time.fromisoformat(parts["time"] or "00:00:00")
+    except ValueError:
+        return None
+    if parts["week"] and (
+        granularity is not Granularity.WEEKLY or int(parts["week"]) != day.isocalendar().week
+    ):
+        return None
+    return day
 
 
 def _refuse_unfinished(granularity: Granularity, day: date, now: datetime, cure: str = "") -> None:

@@ -123,8 +123,14 @@ def client_of(connection: Connection, **client_options: Any) -> WeChatClient:
 
     :param client_options: as :func:`~airflow_wechat.client.assembly.client_from` takes them
     :raises FixCredentialsError: for a connection without AppID, or without an AppSecret where one is needed
-    :raises ValueError: for a base URL or an option that is not allowed
+    :raises ValueError: for a connection of another type, whose password is none of WeChat's business, and for
+        a base URL or an option that is not allowed
     """
+    if connection.conn_type != CONN_TYPE:
+        raise ValueError(
+            f"the connection {connection.conn_id!r} is of the type {connection.conn_type!r}: "
+            f"give one of the type {CONN_TYPE!r}"
+        )
     options = options_of(connection)
     app_id = app_id_of(connection)
     settings = Settings(

@@ -142,8 +142,9 @@ class WeChatReportOperator(BaseOperator):
 
     def _check_arguments(self) -> None:
         checks = (
-            ("poll_interval", _is_time(self.poll_interval), "a timedelta above 0"),
-            ("wait_timeout", _is_time(self.wait_timeout), "a timedelta above 0"),
+            ("deferrable", isinstance(self.deferrable, bool), "True or False"),
+            ("poll_interval", _is_time(self.poll_interval), "a timedelta above 0, at most a year"),
+            ("wait_timeout", _is_time(self.wait_timeout), "a timedelta above 0, at most a year"),
             ("max_concurrency", _is_count(self.max_concurrency), "a whole number, 1 or more"),
         )
         for name, allowed, what in checks:
@@ -240,7 +241,7 @@ class WeChatReportOperator(BaseOperator):
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, timedelta) and value > timedelta()
+    return isinstance(value, timedelta) and timedelta() < value <= timedelta(days=366)
 
 
 def _is_count(value: object) -> bool:

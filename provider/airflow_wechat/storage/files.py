@@ -109,9 +109,25 @@ class ReportFiles:
 def _why_no_retry_helps(error: OSError) -> str | None:
     if isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)):
         return "it is not there or no folder"
+    if _s3_code(error) in _PASSING_IN_S3:
+        return None
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return "it is not allowed"
+    if error.errno in _NO_PLACE:
+        return "there is no such place"
     return None
+
+
+# A path too long or turning in a circle; another region's bucket.
+_NO_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EREMCHG)
+
+# Credentials that are fetched anew with each try; s3fs takes both for a lack of permission.
+_PASSING_IN_S3 = ("ExpiredToken", "RequestTimeTooSkewed")
+
+
+def _s3_code(error: OSError) -> str:
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code"))
 
 
 def _aside(file: Path) -> Path:

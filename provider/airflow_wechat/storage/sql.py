@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
@@ -184,8 +184,8 @@ class ReportTable:
         # Where we know no upsert the database may keep no primary keys at all.
         if self._upsert and {*inspector.get_pk_constraint(*place)["constrained_columns"]} != {*KEY_COLUMNS}:
             missing.append(f"the primary key ({', '.join(KEY_COLUMNS)})")
-        if not _has_transactions(inspector, *place):
-            missing.append("transactions (ENGINE=InnoDB)")
+        if inspector.dialect.name in _MYSQL:
+            missing += _lacking_in_mysql(inspector, *place)
         return missing
 
     def _write(self, values: list[Row]) -> None:
@@ -195,14 +195,34 @@ class ReportTable:
             (self._upsert or _delete_and_insert)(connection, self._table, values)
 
 
+def _lacking_in_mysql(inspector: sa.engine.Inspector, table: str, schema: str | None) -> Iterator[str]:
+    """Yield what else a table of MySQL needs: there, an upsert replaces the row of whichever key it meets."""
+    if not _has_transactions(inspector, table, schema):
+        yield "transactions (ENGINE=InnoDB)"
+    others = [index["name"] for index in inspector.get_indexes(table, schema) if index["unique"]]
+    if others:
+        yield f"freedom from other unique indexes ({', '.join(map(str, others))})"
+    if _asked_once(inspector, _COLLATION, schema=schema, table=table).endswith("_ci"):
+        yield "a collation of app_id that tells capitals from small letters (utf8mb4_bin)"
+
+
 def _has_transactions(inspector: sa.engine.Inspector, table: str, schema: str | None) -> bool:
-    dialect = inspector.dialect.name
-    if dialect not in _MYSQL:
-        return True
-    kept_by = inspector.get_table_options(table, schema).get(f"{dialect}_engine")
-    asked = sa.text("SELECT transactions FROM information_schema.engines WHERE engine = :engine")
+    kept_by = inspector.get_table_options(table, schema).get(f"{inspector.dialect.name}_engine")
+    return _asked_once(inspector, _TRANSACTIONS, engine=kept_by) != "NO"
+
+
+_TRANSACTIONS = "SELECT transactions FROM information_schema.engines WHERE engine = :engine"
+
+# Not from the inspector: it does not see what a column has from its table.
+_COLLATION = (
+    "SELECT collation_name FROM information_schema.columns"
+    " WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table AND column_name = 'app_id'"
+)
+
+
+def _asked_once(inspector: sa.engine.Inspector, query: str, **values: Any) -> str:
     with inspector.engine.connect() as connection:
-        return bool(connection.scalar(asked, {"engine": kept_by}) != "NO")
+        return str(connection.scalar(sa.text(query), values))
 
 
 # Waiting is enough in SQLite, without BEGIN IMMEDIATE: the transaction's first statement is a write.

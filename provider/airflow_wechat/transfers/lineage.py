@@ -66,13 +66,13 @@ def output_of_folder(place: str, report: Report) -> Output:
     """
     parts = urlsplit(place)
     folder = f"{parts.path.rstrip('/')}/{report.name}"
-    if parts.scheme in {"", "file"}:
+    if parts.scheme in {"", "file", "local"}:
         return Output("file", folder)
     return Output(f"{_SCHEMES.get(parts.scheme, parts.scheme)}://{parts.netloc}", folder.lstrip("/"))
 
 
 # One store may go by several schemes; OpenLineage has one for each.
-_SCHEMES = {"gcs": "gs", "s3a": "s3"}
+_SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
 
 
 def _namespace(scheme: str, authority: str | None) -> str:

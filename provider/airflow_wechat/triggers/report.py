@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_wechat.client.errors import WaitForDataError, WeChatError
+from airflow_wechat.client.errors import WaitForDataError, WaitForQuotaError, WeChatError
 from airflow_wechat.client.reports import get_report
 
 if TYPE_CHECKING:
@@ -90,18 +91,28 @@ class ReportPublishedTrigger(BaseTrigger):
     def _any_worth_asking_for(self, hook: WeChatHook) -> bool:
         granularity = get_report(self.report).granularity
         periods = [granularity.period_of(date.fromisoformat(start)) for start in self.pending]
-        return any(self._worth_asking_for(hook, period) for period in periods)
+        try:
+            return any(self._worth_asking_for(hook, period) for period in periods)
+        except WaitForQuotaError as error:  # what is left of this round would be refused as well
+            self.log.warning("While waiting for WeChat: %s", error)
+            return False
+        except (ValueError, AirflowNotFoundException) as error:  # the connection was changed meanwhile
+            self.log.warning("While waiting for WeChat: %s", error)
+            return True
+        except AirflowException as error:  # where connections are kept is out of reach
+            self.log.warning("While waiting for WeChat: %s", type(error).__name__)
+            return False
 
     def _worth_asking_for(self, hook: WeChatHook, period: Period) -> bool:
         try:
             hook.shared_client.fetch(get_report(self.report), period)
         except WaitForDataError:
             return False
+        except WaitForQuotaError:
+            raise
         except WeChatError as error:
             self.log.warning("While waiting for WeChat: %s", error)
             return not error.retryable
-        except ValueError as error:  # the connection was changed meanwhile, and not for the better
-            self.log.warning("While waiting for WeChat: %s", error)
         return True
 
 
