@@ -84,8 +84,8 @@ def test_a_schema_is_another_database(mariadb, row, upsert):
 def test_a_table_without_transactions_is_refused(mariadb, engine):
     texts = "".join(f", {column.name} VARCHAR(64)" for column in DAILY.columns[1:])
     mariadb.sql(
-        f"CREATE TABLE mine (app_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL{texts}, PRIMARY KEY (app_id, period_start))"
-        f" ENGINE={engine}"
+        f"CREATE TABLE mine (app_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL{texts},"
+        f" PRIMARY KEY (app_id, period_start)) ENGINE={engine}"
     )
 
     with pytest.raises(TableMismatchError, match=r"mine exists, but lacks transactions \(ENGINE=InnoDB\)"):
