@@ -8,7 +8,6 @@ import json
 import logging
 import re
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from datetime import date, datetime
@@ -24,71 +23,27 @@ from airflow_wechat.sandbox.numbers import entry_of
 from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObjectStorageOperator
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
 from bad_line import GOOD, BadLine, End, Fault
-from e2e.processes import free_ports, wait_until
+from e2e.processes import free_ports
 from runs import connect, context_of_run
+from s3_server import SECRET, Bucket, connection_to, running_s3
 
-boto3 = pytest.importorskip("boto3", reason="the amazon provider is not installed")
 BotoCoreError = pytest.importorskip("botocore.exceptions").BotoCoreError
-pytest.importorskip("moto", reason="moto is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
 DAILY = get_report("daily_visit_trend")
 BEGIN, END = "2026-01-30", "2026-02-02"
 DAYS = ["2026-01-30", "2026-01-31", "2026-02-01", "2026-02-02"]
 NOT_READY = {"errcode": 61503, "errmsg": "data not ready, please try later rid: 1-2-3"}
-S3_SECRET = "s3+secret/canary="
-LOGIN = {"aws_access_key_id": "canary", "aws_secret_access_key": S3_SECRET, "region_name": "us-east-1"}
 
 
-@pytest.fixture(scope="module")
-def s3_url():
-    """A real server that speaks S3, in a process of its own."""
-    (port,) = free_ports(1)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: s3_answers(url), "the S3 server answers", timeout=60)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
-
-
-def s3_answers(url: str) -> bool:
-    try:
-        boto3.client("s3", endpoint_url=url, **LOGIN).list_buckets()
-    except BotoCoreError:
-        return False
-    return True
-
-
-class S3:
+class S3(Bucket):
     """A bucket of its own."""
 
-    def __init__(self, url: str, bucket: str) -> None:
-        self._client = boto3.client("s3", endpoint_url=url, **LOGIN)
-        self._client.create_bucket(Bucket=bucket)
-        self._bucket = bucket
-        self.path = f"s3://{bucket}/lake"
-        self.conn_id: str | None = "s3_files"
+    conn_id = "s3_files"
 
-    def deny_writing(self) -> None:
-        statement = {
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:PutObject",
-            "Resource": f"arn:aws:s3:::{self._bucket}/*",
-        }
-        policy = {"Version": "2012-10-17", "Statement": [statement]}
-        self._client.put_bucket_policy(Bucket=self._bucket, Policy=json.dumps(policy))
-
-    def contents(self) -> dict[str, bytes]:
-        found = self._client.list_objects_v2(Bucket=self._bucket).get("Contents", [])
-        return {each["Key"]: self._read(each["Key"]) for each in found}
-
-    def _read(self, key: str) -> bytes:
-        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+    @property
+    def path(self) -> str:
+        return f"s3://{self.name}/lake"
 
 
 class Disk:
@@ -110,20 +65,15 @@ def disk(tmp_path):
     return Disk(tmp_path)
 
 
-def connect_s3(monkeypatch, conn_id: str, url: str) -> None:
-    # botocore tries again for many seconds; s3fs does so as well, and Airflow too.
-    extra = {
-        "endpoint_url": url,
-        "region_name": "us-east-1",
-        "config_kwargs": {"retries": {"max_attempts": 0}},
-    }
-    fields = {"conn_type": "aws", "login": "canary", "password": S3_SECRET, "extra": extra}
-    connect(monkeypatch, conn_id, fields)
+@pytest.fixture(scope="module")
+def s3_url():
+    with running_s3() as url:
+        yield url
 
 
 @pytest.fixture
 def s3(s3_url, request, monkeypatch):
-    connect_s3(monkeypatch, "s3_files", s3_url)
+    connect(monkeypatch, "s3_files", connection_to(s3_url))
     return S3(s3_url, f"bucket-{abs(hash(request.node.nodeid))}")
 
 
@@ -132,7 +82,7 @@ def line_to_s3(s3, s3_url, monkeypatch):
     """Behind ``s3_line``: the same server, over a line that goes wrong as it is told."""
     parts = urlsplit(s3_url)
     with BadLine((parts.hostname, parts.port)) as line:
-        connect_s3(monkeypatch, "s3_line", line.url)
+        connect(monkeypatch, "s3_line", connection_to(line.url))
         yield line
 
 
@@ -396,14 +346,14 @@ class TestStoreFails:
 
 def test_a_store_that_is_down_is_left_to_the_retries_and_the_secret_untold(wechat, s3, monkeypatch, caplog):
     (port,) = free_ports(1)
-    connect_s3(monkeypatch, "s3_gone", f"http://127.0.0.1:{port}")
+    connect(monkeypatch, "s3_gone", connection_to(f"http://127.0.0.1:{port}"))
 
     with pytest.raises(Exception, match=r"127\.0\.0\.1") as caught:
         load(s3, storage_conn_id="s3_gone")
 
     assert not isinstance(caught.value, AirflowFailException)
-    assert S3_SECRET not in str(caught.value)
-    assert S3_SECRET not in caplog.text
+    assert SECRET not in str(caught.value)
+    assert SECRET not in caplog.text
 
 
 def test_no_log_line_tells_a_secret_not_even_at_debug(wechat, s3, caplog):
@@ -412,5 +362,5 @@ def test_no_log_line_tells_a_secret_not_even_at_debug(wechat, s3, caplog):
     load(s3)
 
     assert "StringToSign" in caplog.text  # it did listen to what signs the requests
-    for secret in (S3_SECRET, quote(S3_SECRET, safe=""), wechat.app.secret):
+    for secret in (SECRET, quote(SECRET, safe=""), wechat.app.secret):
         assert secret not in caplog.text
