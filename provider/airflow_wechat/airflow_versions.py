@@ -165,6 +165,23 @@ def find_dags(*, tag: str, dag_id: str | None = None) -> list[FoundDag]:
         return [FoundDag(model.dag_id, bool(model.is_paused), dag) for model, dag in found if dag]
 
 
+def tagged_dags(tag: str) -> set[str]:
+    """Return the ids of the DAGs with a tag, also of those that are gone: not from within a task."""
+    from airflow.models.dag import DagTag
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return set(session.scalars(select(DagTag.dag_id).where(DagTag.name == tag)))
+
+
+def plugins_have_pages() -> bool:
+    """Tell whether a plugin may add a page to the UI: from Airflow 3.1 on."""
+    from airflow.providers.common.compat.sdk import AirflowPlugin
+
+    return hasattr(AirflowPlugin, "external_views")
+
+
 def read_stored_connections() -> None:
     """Let this process, a command, read connections and Variables from Airflow's database.
 

@@ -10,6 +10,10 @@ from airflow_wechat.client.options import OPTIONS, Option
 CONN_TYPE = "wechat"
 HOOK_NAME = "WeChat Mini Program"
 
+SECTION = "wechat"
+TRENDS_SQL_CONN_ID = "trends_sql_conn_id"
+TRENDS_TABLE_PREFIX = "trends_table_prefix"
+
 _INTEGRATION = "WeChat Mini Program"
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
@@ -37,6 +41,33 @@ def _conn_field(option: Option) -> dict[str, Any]:
 
 CONN_FIELDS: dict[str, Any] = {name: _conn_field(option) for name, option in OPTIONS.items()}
 """The fields of the form that are stored in the connection's Extra."""
+
+
+CONFIG: dict[str, Any] = {
+    SECTION: {
+        "description": "WeChat Mini Programs: the page with the trends (Airflow 3.1 and newer).",
+        "options": {
+            TRENDS_SQL_CONN_ID: {
+                "description": "The connection of the database that transfers write to and the page reads.",
+                "version_added": __version__,
+                "type": "string",
+                "example": "wechat_target",
+                "default": "",
+            },
+            TRENDS_TABLE_PREFIX: {
+                "description": (
+                    "What stands before a report's name in the name of its table; may begin with a schema: "
+                    "``warehouse.wechat_``."
+                ),
+                "version_added": __version__,
+                "type": "string",
+                "example": "warehouse.wechat_",
+                "default": "wechat_",
+            },
+        },
+    }
+}
+"""The options in Airflow's configuration."""
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -76,6 +107,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_wechat.triggers.report"]},
         ],
+        "config": CONFIG,
         "cli": ["airflow_wechat.commands.airflow_cli.get_cli_commands"],
         "connection-types": [
             {

@@ -19,7 +19,7 @@ from airflow_wechat.client.periods import (
     stretches_of,
 )
 from airflow_wechat.client.reports import get_report
-from airflow_wechat.commands.gaps import due_periods, periods_not_due
+from airflow_wechat.filling import due_periods, periods_not_due
 from airflow_wechat.gaps import (
     Dates,
     Findings,

@@ -16,7 +16,7 @@ from airflow_features import logs_to_stderr
 from airflow_wechat.airflow_versions import backfill_form
 from airflow_wechat.client.periods import PeriodRange
 from airflow_wechat.client.reports import REPORTS, get_report
-from airflow_wechat.commands.gaps import due_periods
+from airflow_wechat.filling import due_periods
 from airflow_wechat.gaps import dates_of
 from airflow_wechat.storage.sql import ReportTable
 from own_dags import read_own_dags, run_process

@@ -6,26 +6,14 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 from warnings import catch_warnings
 
 from airflow_wechat import gaps
-from airflow_wechat.client.periods import (
-    READY_AFTER,
-    Granularity,
-    PeriodRange,
-    beijing_day,
-    latest_complete,
-    parse_day,
-    stretches_of,
-)
+from airflow_wechat.client.periods import PeriodRange, parse_day, stretches_of
 from airflow_wechat.client.reports import REPORTS, Report, get_report
 from airflow_wechat.commands.command import Argument, Command, stdout_kept_clean
-
-if TYPE_CHECKING:
-    from airflow_wechat.airflow_versions import FoundDag
-    from airflow_wechat.storage.sql import ReportTable
+from airflow_wechat.filling import due_periods, periods_not_due, plan_of
 
 COMPLETE, MISSING, FAILED = 0, 1, 2
 """The exit statuses."""
@@ -57,10 +45,13 @@ def _failed(reason: object) -> int:
 
 def _look(arguments: Namespace) -> gaps.Findings:
     """Compare what is stored with what is due."""
+    from airflow_wechat.hooks.sql import sql_hook_of
+    from airflow_wechat.storage.sql import ReportTable
+
     report, now = get_report(arguments.report), datetime.now(UTC)
     since = parse_day("since", arguments.since)
     app_id = _app_id(arguments.conn_id)
-    table = _table(arguments.sql_conn_id, report, arguments.table)
+    table = ReportTable(sql_hook_of(arguments.sql_conn_id).get_sqlalchemy_engine(), report, arguments.table)
     stored = table.stored_starts(app_id, report.granularity.period_of(since).start if since else None)
     if since is None and not stored:
         raise ValueError(
@@ -90,30 +81,6 @@ def _app_id(conn_id: str) -> str:
     raise ValueError(f"conn_id={conn_id!r} has no login, which is the AppID")
 
 
-def _table(sql_conn_id: str, report: Report, name: str | None) -> ReportTable:
-    from airflow.providers.common.compat.sdk import BaseHook
-    from airflow.providers.common.sql.hooks.sql import DbApiHook
-
-    from airflow_wechat.storage.sql import ReportTable
-
-    hook = BaseHook.get_hook(sql_conn_id)
-    if not isinstance(hook, DbApiHook):
-        raise ValueError(
-            f"sql_conn_id={sql_conn_id!r} leads to {type(hook).__name__}, which is no SQL database"
-        )
-    return ReportTable(hook.get_sqlalchemy_engine(), report, name)
-
-
-def due_periods(granularity: Granularity, since: date, now: datetime) -> PeriodRange:
-    """Return the periods from the one that holds a day to the newest whose numbers are due."""
-    return PeriodRange(granularity.period_of(since), latest_complete(granularity, now - READY_AFTER))
-
-
-def periods_not_due(due: PeriodRange, now: datetime) -> PeriodRange:
-    """Return the periods after these that are over, but whose numbers are not due yet."""
-    return PeriodRange(max(due.first, due.last.next), latest_complete(due.last.granularity, now))
-
-
 def _plans(
     report: Report, stretches: Sequence[PeriodRange], dag_id: str | None, now: datetime
 ) -> list[gaps.Plan]:
@@ -122,45 +89,7 @@ def _plans(
     dags = find_dags(tag=report.name, dag_id=dag_id)
     if dag_id and not dags:
         raise ValueError(f"dag_id={dag_id!r} is no DAG that Airflow has read")
-    return [_plan(report, stretches, dag, now) for dag in dags]
-
-
-def _plan(report: Report, stretches: Sequence[PeriodRange], dag: FoundDag, now: datetime) -> gaps.Plan:
-    from airflow_wechat.airflow_versions import backfill_form
-    from airflow_wechat.timetables import ReportTimetable
-
-    own, form = ReportTimetable(report.granularity), backfill_form()
-    exact = isinstance(dag.timetable, ReportTimetable) and dag.timetable.summary == own.summary
-    return gaps.Plan(
-        report=report,
-        dag_id=dag.dag_id,
-        paused=dag.is_paused,
-        schedule=dag.timetable.summary,
-        exact=exact,
-        form=form,
-        backfills=[
-            (
-                stretch,
-                gaps.dates_of(stretch, plain=form.plain_days and _is_read_as_beijing(stretch))
-                if exact
-                else gaps.dates_of_runs(
-                    report.granularity, stretch, dag.runs_between(*gaps.search_window(stretch, now))
-                ),
-            )
-            for stretch in stretches
-        ],
-    )
-
-
-def _is_read_as_beijing(stretch: PeriodRange) -> bool:
-    """Tell whether Airflow takes plain days for moments of the same days in Beijing.
-
-    It reads them in its ``default_timezone``; only one east of Beijing makes another day of them.
-    """
-    from airflow.providers.common.compat.sdk import timezone  # type: ignore[attr-defined]
-
-    days = (stretch.first.start, stretch.last.end)
-    return all(beijing_day(timezone.parse(str(day))) == day for day in days)
+    return [plan_of(report, stretches, dag, now) for dag in dags]
 
 
 COMMAND = Command(

@@ -33,7 +33,7 @@ def patient_of(
     return Patient(
         reach_wechat=partial(_wechat, wechat_conn_id),
         reports=tuple(map(get_report, dict.fromkeys(reports or REPORTS))),
-        reach_database=partial(_database, sql_conn_id) if sql_conn_id else None,
+        reach_database=partial(database_of, sql_conn_id) if sql_conn_id else None,
     )
 
 
@@ -42,7 +42,11 @@ def _wechat(conn_id: str) -> Access:
     return Access(client_of(connection, tries=1, renews=False), options_of(connection))
 
 
-def _database(conn_id: str) -> Database:
+def database_of(conn_id: str) -> Database:
+    """Return the database that a connection leads to; it is not connected to yet.
+
+    :raises UnusableError: where there is no such connection, or it leads to no SQL database
+    """
     connection = _connection(conn_id)
     secrets = tuple(_secrets_of(connection))
     try:

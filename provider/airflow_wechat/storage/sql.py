@@ -156,13 +156,31 @@ class ReportTable:
         """
         return set(_tried_again(_is_conflict)(self._stored_starts)(app_id, since))
 
-    def _stored_starts(self, app_id: str, since: date | None) -> list[date]:
+    def apps(self) -> list[tuple[str, date, date]]:
+        """Return each app that has rows, with the first days of its oldest and its newest period."""
+        app_id, start = self._table.c.app_id, self._table.c.period_start
+        return self._read(sa.select(app_id, sa.func.min(start), sa.func.max(start)).group_by(app_id))
+
+    def read(self, app_id: str, first: date, last: date, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return columns of the periods of an app that begin in [first, last], in their order.
+
+        :param names: the columns' names
+        :return: nothing where the table is missing
+        """
+        start = self._table.c.period_start
+        wanted = self._table.c.app_id == app_id, start >= first, start <= last
+        return self._read(sa.select(*(self._table.c[name] for name in names)).where(*wanted).order_by(start))
+
+    def _read(self, asked: sa.sql.Select[Any]) -> list[tuple[Any, ...]]:
         if not self._is_there():
             return []
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(asked)]
+
+    def _stored_starts(self, app_id: str, since: date | None) -> list[date]:
         start = self._table.c.period_start
         wanted = [self._table.c.app_id == app_id, *([] if since is None else [start >= since])]
-        with self._engine.connect() as connection:
-            return list(connection.scalars(sa.select(start).where(*wanted)))
+        return [day for (day,) in self._read(sa.select(start).where(*wanted))]
 
     def _create(self) -> None:
         try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
+from airflow_wechat.hooks.sql import sql_hook_of
 from airflow_wechat.transfers.report import WeChatReportTransferOperator
 
 if TYPE_CHECKING:
@@ -68,11 +67,4 @@ class WeChatReportToSqlOperator(WeChatReportTransferOperator):
 
     @cached_property
     def _sql_hook(self) -> DbApiHook:
-        from airflow.providers.common.sql.hooks.sql import DbApiHook
-
-        hook = BaseHook.get_hook(self.sql_conn_id)
-        if not isinstance(hook, DbApiHook):
-            raise ValueError(
-                f"sql_conn_id={self.sql_conn_id!r} leads to {type(hook).__name__}, which is no SQL database"
-            )
-        return hook
+        return sql_hook_of(self.sql_conn_id)

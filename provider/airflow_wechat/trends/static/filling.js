@@ -1,0 +1,74 @@
+// A gap, and the backfill that fills it: what stands in its way is said before it is started.
+
+import { byId, element, offer } from "./elements.js";
+import { ask, Failure, isBackfilled, startBackfill, unpause } from "./server.js";
+import { span, text } from "./texts.js";
+
+const EVERY = 2000;
+
+/** Open the panel for a gap. */
+export async function openGap(report, gap, follow) {
+  const panel = byId("fill");
+  panel.hidden = false;
+  panel.replaceChildren(element("p", {}, text("loading")));
+  panel.focus();
+  panel.scrollIntoView({ block: "nearest" });
+  const plans = await ask("plans", { report, begin: gap.first, end: gap.last });
+  const title = element("h3", {}, text("fill_title", { range: span(gap.first, gap.last) }));
+  const close = element("button", { type: "button", onclick: () => (panel.hidden = true) }, text("close"));
+  if (!plans.length) {
+    panel.replaceChildren(title, element("p", {}, text("no_dag_for_gap", { report })), close);
+    return;
+  }
+  const choice = element("select", { id: "fill-dag" });
+  offer(choice, plans.map((plan) => [plan.dag_id, plan.dag_id]));
+  const body = element("div", { id: "fill-plan" });
+  const show = () => showPlan(body, plans.find((plan) => plan.dag_id === choice.value), gap, follow);
+  choice.onchange = show;
+  panel.replaceChildren(title, element("label", {}, `${text("dag")} `, choice), body, close);
+  await show();
+}
+
+async function showPlan(body, plan, gap, follow) {
+  const { dag_id, backfill } = plan;
+  const again = () => showPlan(body, plan, gap, follow);
+  const say = (...content) => body.replaceChildren(element("p", { className: "note" }, text("schedule", plan)), ...content);
+  const sentence = (name, values) => element("p", {}, text(name, values));
+  if (!plan.may_fill) return say(sentence("may_not_fill", { dag_id }));
+  if (!backfill) return say(sentence("no_run", { dag_id }));
+  if (plan.paused) {
+    const button = element("button", { type: "button", onclick: () => trying(body, async () => { await unpause(dag_id); plan.paused = false; await again(); }) }, text("unpause"));
+    return say(sentence("paused", { dag_id }), button);
+  }
+  if (await isBackfilled(dag_id)) {
+    setTimeout(() => body.isConnected && !byId("fill").hidden && again(), EVERY);
+    return say(sentence("under_way", { dag_id }));
+  }
+  const start = element("button", { type: "button", className: "main", onclick: () => trying(body, () => fill(body, plan, gap, follow)) }, text("start_backfill"));
+  const unsure = plan.dates_are_sure ? [] : [sentence("not_sure")];
+  say(sentence("dates", { dag_id, from: backfill.from_date, to: backfill.to_date }), ...unsure, start);
+}
+
+async function trying(body, act) {
+  try {
+    await act();
+  } catch (failure) {
+    if (!(failure instanceof Failure)) throw failure;
+    body.append(element("p", { className: "warning" }, text("refused", { words: failure.message })));
+  }
+}
+
+async function fill(body, plan, gap, follow) {
+  await startBackfill(plan.backfill);
+  for (;;) {
+    const ended = !(await isBackfilled(plan.dag_id));
+    const landed = gap.count - (await follow(gap, ended));
+    const name = !ended ? "started" : landed === gap.count ? "filled" : "not_all_filled";
+    body.replaceChildren(
+      element("progress", { max: gap.count, value: landed }),
+      element("p", { id: "fill-told" }, text(name, { landed, count: gap.count })),
+    );
+    if (ended) return;
+    await new Promise((done) => setTimeout(done, EVERY));
+  }
+}

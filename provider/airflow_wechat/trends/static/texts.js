@@ -1,0 +1,30 @@
+// What the page says, in the browser's language.
+
+const all = await (await fetch("files/texts.json")).json();
+
+export const language = navigator.languages.find((one) => /^(en|zh)\b/i.test(one))?.slice(0, 2).toLowerCase() ?? "en";
+
+/** Return a text, with what stands in braces replaced. */
+export function text(name, values = {}) {
+  return all[language][name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+}
+
+export const number = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
+
+const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1, signDisplay: "always" });
+
+/** Return how much a number has changed, or nothing where it cannot be said. */
+export function change(now, before) {
+  return before ? percent.format(now / before - 1) : "";
+}
+
+/** Return a period by its first and last day. */
+export function span(first, last) {
+  return first === last ? first : `${first} – ${last}`;
+}
+
+export function sayAll() {
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
+  document.title = text("title");
+}
