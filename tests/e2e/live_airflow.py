@@ -75,6 +75,7 @@ class LiveAirflow:
     :param dag_folders: where its DAGs are
     :param settings: more options, named as in :data:`_SETTINGS`
     :param components: its processes by their names, each an ``airflow`` command
+    :param prefix: the path below which it is served, as the settings say too
     """
 
     user = "admin"
@@ -85,6 +86,7 @@ class LiveAirflow:
         dag_folders: Sequence[Path],
         settings: Mapping[str, str] | None = None,
         components: Commands = COMPONENTS,
+        prefix: str = "",
     ) -> None:
         self.home = home.absolute()
         self.logs = self.home / "components"
@@ -94,6 +96,7 @@ class LiveAirflow:
         self._settings = {**_SETTINGS, **(settings or {})}
         self._ports = dict(zip(("api", "worker_log", "trigger_log"), free_ports(3), strict=True))
         self._commands = components
+        self._prefix = prefix
         self._running: dict[str, Component] = {}
         self._stack = ExitStack()
         self.env: dict[str, str] = {}
@@ -102,7 +105,7 @@ class LiveAirflow:
     @property
     def url(self) -> str:
         """The address of its UI and API."""
-        return f"http://127.0.0.1:{self._ports['api']}"
+        return f"http://127.0.0.1:{self._ports['api']}{self._prefix}"
 
     @property
     def running(self) -> frozenset[str]:

@@ -34,7 +34,9 @@ export function draw(trend, measures) {
     connectgaps: false,
     hovertemplate: "%{y:,.6~g}<extra>%{fullData.name}</extra>",
   }));
-  const settings = { responsive: true, displaylogo: false, displayModeBar: true, modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d"] };
+  const buttons = [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]];
+  const settings = { responsive: true, displaylogo: false, displayModeBar: true, modeBarButtons: buttons };
+  byId("chart").style.setProperty("--panels", units.length);
   window.Plotly.react(byId("chart"), traces, layout(units), settings);
 }
 
@@ -60,16 +62,17 @@ function layout(units) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("text"), family: "system-ui, sans-serif", size: 13 },
-    margin: { l: 64, r: 16, t: 8, b: 40 },
+    margin: { l: 64, r: 16, t: 32, b: 40 },
     hovermode: "x unified",
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("quiet"), activecolor: colour("accent") },
     hoverlabel: { bgcolor: colour("raised"), font: { color: colour("text") } },
     legend: { orientation: "h", y: -0.12 },
-    xaxis: { type: "date", gridcolor: colour("line"), anchor: axisName(units.length - 1), hoverformat: "%Y-%m-%d" },
+    xaxis: { type: "date", gridcolor: colour("line"), anchor: axisName(units.length - 1), ticks: "outside", tickcolor: colour("line"), hoverformat: "%Y-%m-%d" },
   };
   units.forEach((unit, position) => {
     const height = 1 / units.length;
     made[`yaxis${position ? position + 1 : ""}`] = {
-      title: { text: text(`unit_${unit}`) },
+      title: { text: text(`unit_${unit}`), font: { size: 12 } },
       domain: [1 - (position + 1) * height + (position < units.length - 1 ? 0.04 : 0), 1 - position * height],
       rangemode: "tozero",
       gridcolor: colour("line"),
