@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from e2e.live_airflow import LiveAirflow
 
 DAILY = TABLES["daily_visit_trend"]
 DAYS = 100
+VIEWER = "viewer"
 _TARGET = "target"
 _DAGS = Path(__file__).parents[2] / "dags"
 
@@ -40,26 +42,28 @@ class Site:
 
     def select(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run a statement in the database that the page reads."""
-        with closing(psycopg2.connect(self.airflow.postgres.uri(_TARGET))) as target, target:
-            with target.cursor() as cursor:
-                cursor.execute(query, values)
-                return cursor.fetchall() if cursor.description else []
+        uri = self.airflow.postgres.uri(_TARGET)
+        with closing(psycopg2.connect(uri)) as target, target, target.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchall() if cursor.description else []
 
     def delete(self, days: Sequence[date]) -> None:
         """Take days out of the table, as if they had never landed."""
         self.select(f"DELETE FROM {DAILY} WHERE period_start = ANY(%s)", list(days))
 
     @contextmanager
-    def logged_in(self, **options: Any) -> Iterator[BrowserContext]:
-        """Give a browser's session of the user; English, light, at a desk, where not said otherwise."""
+    def logged_in(self, user: str = LiveAirflow.user, **options: Any) -> Iterator[BrowserContext]:
+        """Give a browser's session of a user; English, light, at a desk, where not said otherwise."""
         usual = {"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, "accept_downloads": True}
+        passwords = json.loads((self.airflow.home / "passwords.json").read_text())
         with closing(self.browser.new_context(**{**usual, **options})) as session:
             page = session.new_page()
             page.goto(f"{self.airflow.url}/")
-            page.get_by_label("Username").fill(self.airflow.user)
-            page.get_by_label("Password").fill(self.airflow.password)
+            page.get_by_label("Username").fill(user)
+            page.get_by_label("Password").fill(passwords[user])
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url(f"{self.airflow.url}/")
+            page.close()
             yield session
 
     def open(self, session: BrowserContext) -> Page:
@@ -74,6 +78,7 @@ class Site:
 def trends_site(home: Path, prefix: str = "") -> Iterator[Site]:
     """Run Airflow behind a prefix with a sandbox, a database and a browser, and land the last months."""
     settings = {
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{LiveAirflow.user}:admin,{VIEWER}:viewer",
         "WECHAT__TRENDS_SQL_CONN_ID": SQL_CONN_ID,
         "API__BASE_URL": f"http://127.0.0.1:{{api}}{prefix}",
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{{api}}{prefix}/execution/",

@@ -49,7 +49,7 @@ def create_application() -> FastAPI:
         openapi_url=None,
         dependencies=[Depends(get_user)],
     )
-    for path, answer in _ROUTES.items():
+    for path, answer in ROUTES.items():
         app.get(path)(answer)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(_with_headers)
@@ -187,7 +187,7 @@ def plans(user: GetUserDep, report: ReportDep, periods: RangeDep) -> list[dict[s
     ]
 
 
-_ROUTES: dict[str, Callable[..., Any]] = {
+ROUTES: dict[str, Callable[..., Any]] = {
     "/": page,
     "/files/{name}": file,
     "/api/choices": choices,
