@@ -1,4 +1,4 @@
-"""What it costs, as ratios in one run against a bare floor: ``make bench``.
+"""What it costs, nearly always as ratios in one run against a bare floor: ``make bench``.
 
 Writes docs/benchmarks.json and docs/benchmarks.md; exits with 1 where a figure is over its limit.
 """
@@ -31,6 +31,7 @@ import requests  # noqa: E402
 import sqlalchemy as sa  # noqa: E402
 from figure import Figure  # noqa: E402
 from live import scheduled_backfill, waiting_triggers  # noqa: E402
+from page import importing_the_plugin, page_of_ten_years  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -166,6 +167,8 @@ MEASURES = (
     one_fetch,
     imports,
     storing,
+    importing_the_plugin,
+    page_of_ten_years,
     scheduled_backfill,
     waiting_triggers,
 )
