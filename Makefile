@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without compiled modules Airflow takes three times as long to import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test matrix e2e lint bench proof clean
+.PHONY: help venv demo test matrix e2e lint bench docs proof clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,7 +22,7 @@ venv: .venv/ready ## build the virtual environment
 	@echo "Installing into .venv ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
-	@$(INSTALL) --python $(BIN)/python --editable '.[$(EXTRAS)]' --group dev
+	@$(INSTALL) --python $(BIN)/python --editable '.[$(EXTRAS)]' --group dev --group docs --group dist
 	@touch $@
 
 # The client and the storage know nothing of Airflow; here it is not even installed.
@@ -55,8 +55,12 @@ lint: .venv/ready ## check style, Airflow's rules and types
 bench: .venv/ready ## measure, as ratios in one run; writes docs/benchmarks.json and docs/benchmarks.md
 	@$(BIN)/python tests/bench/bench.py
 
+docs: .venv/ready ## build the documentation; every warning is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -d docs/_build/doctrees docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 proof: .venv/ready .venv-client/ready ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
 	@PYTHONPATH=tests $(BIN)/python -m proof.proof
 
 clean: ## remove what the other commands made
-	@rm -rf .venv .venv-client .nox .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@rm -rf .venv .venv-client .nox .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build dist

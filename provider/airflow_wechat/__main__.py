@@ -15,6 +15,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :return: its exit status
     """
+    options = make_parser().parse_args(arguments)
+    read_stored_connections()
+    return int(options.run(options))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m airflow_wechat", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
@@ -22,9 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for argument in command.arguments:
             own.add_argument(argument.name, help=argument.help, **argument.options)
         own.set_defaults(run=command.run)
-    options = parser.parse_args(arguments)
-    read_stored_connections()
-    return int(options.run(options))
+    return parser
 
 
 if __name__ == "__main__":

@@ -96,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :return: the exit status
     """
-    parser = _parser()
-    options = vars(parser.parse_args(_joined(sys.argv[1:] if arguments is None else arguments)))
+    parser = make_parser()
+    options = vars(parser.parse_args(joined(sys.argv[1:] if arguments is None else arguments)))
     try:
         sandbox = _sandbox(options).start()
     except ValueError as error:
@@ -111,18 +111,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _joined(arguments: Sequence[str]) -> list[str]:
-    # Apart from its flag, argparse takes -1:0.1 for a flag.
-    joined: list[str] = []
+def joined(arguments: Sequence[str]) -> list[str]:
+    """Join ``--fail`` with its value: apart from its flag, argparse takes -1:0.1 for a flag."""
+    words: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] == "--fail":
-            joined[-1] += f"={argument}"
+        if words and words[-1] == "--fail":
+            words[-1] += f"={argument}"
         else:
-            joined.append(argument)
-    return joined
+            words.append(argument)
+    return words
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m airflow_wechat.sandbox", description=__doc__)
     for flag, metavar, kind, default, text in _OPTIONS:
         parser.add_argument(
