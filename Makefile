@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without compiled modules Airflow takes three times as long to import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test matrix e2e lint bench docs proof clean
+.PHONY: help venv demo test matrix e2e lint bench docs dist proof clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -58,6 +58,12 @@ bench: .venv/ready ## measure, as ratios in one run; writes docs/benchmarks.json
 docs: .venv/ready ## build the documentation; every warning is an error
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+dist: .venv/ready ## build sdist and wheel into dist/, and try the wheel in an empty environment
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation . >/dev/null
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/python -m pytest tests/dist
 
 proof: .venv/ready .venv-client/ready ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
 	@PYTHONPATH=tests $(BIN)/python -m proof.proof

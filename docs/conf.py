@@ -32,7 +32,6 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
-autodoc_class_signature = "separated"
 
 nitpicky = True
 # What is not ours has no page here, and a build needs no network to look for it.
@@ -45,6 +44,7 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["drawn.css"]
 html_theme_options = {"navigation_with_keys": True}
+html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"

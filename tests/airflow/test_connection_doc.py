@@ -1,4 +1,4 @@
-"""What docs/connection.md says is true."""
+"""What docs/connection.md and the page of options say is true."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from airflow_wechat.client.options import OPTIONS, Options
+from shown import text_of
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "connection.md").read_text()
 LISTED = re.findall(
-    r"^\| `(\w+)` \| (.+?) \| (.+) \|$", DOC.partition("## All options")[2], flags=re.MULTILINE
+    r"^\| `(\w+)` \| (.+?) \| .*? \| (.+) \|$",
+    text_of(ROOT / "docs" / "reference" / "options.md"),
+    flags=re.MULTILINE,
 )
 
 

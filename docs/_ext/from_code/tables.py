@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from airflow_wechat import __main__ as command_line
@@ -28,16 +28,19 @@ from airflow_wechat.sandbox.__main__ import make_parser as make_sandbox_parser
 from airflow_wechat.sandbox.roads import ROADS
 from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObjectStorageOperator
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
-from examples import STARTS
+from from_code.examples import STARTS
 
-OPERATORS: tuple[type, ...] = (
-    WeChatReportToSqlOperator,
-    WeChatReportToObjectStorageOperator,
-    WeChatDailyVisitTrendOperator,
-    WeChatWeeklyVisitTrendOperator,
-    WeChatMonthlyVisitTrendOperator,
-    WeChatCheckOperator,
+OPERATORS: Mapping[type, str] = MappingProxyType(
+    {
+        WeChatReportToSqlOperator: "to SQL",
+        WeChatReportToObjectStorageOperator: "to files",
+        WeChatDailyVisitTrendOperator: "fetch",
+        WeChatWeeklyVisitTrendOperator: "fetch",
+        WeChatMonthlyVisitTrendOperator: "fetch",
+        WeChatCheckOperator: "check",
+    }
 )
+"""Every operator, and its kind in the table of parameters."""
 
 
 def table(*head: str, rows: Iterable[Sequence[str]]) -> str:
@@ -147,7 +150,7 @@ def _errcodes(known: Iterable[tuple[int, Errcode]], *, named: bool = False) -> s
             f"`{code}`",
             *([f"[{one.error.__name__}](#{one.error.__name__.lower()})"] if named else []),
             one.meaning,
-            one.advice or one.error.default_advice,
+            one.advice or (one.error.default_advice if named else "as above"),
         ]
         for code, one in known
     )
@@ -164,7 +167,7 @@ def parameters() -> str:
         [f"`{name}`", _default(found[0][1]), _templated(name, found[0][0]), _takers(found)]
         for name, found in taken.items()
     )
-    return table("parameter", "default", "templated", "of", rows=rows)
+    return table("parameter", "default", "templated", "taken by", rows=rows)
 
 
 def parameters_of(operator: type) -> dict[str, inspect.Parameter]:
@@ -192,12 +195,7 @@ def _templated(name: str, operator: Any) -> str:
 
 
 def _takers(found: Sequence[tuple[type, inspect.Parameter]]) -> str:
-    takers = [operator for operator, _ in found]
-    if takers == list(OPERATORS):
-        return "all"
-    if takers == [one for one in OPERATORS if one is not WeChatCheckOperator]:
-        return "all but `WeChatCheckOperator`"
-    return ", ".join(f"`{operator.__name__}`" for operator in takers)
+    return ", ".join(dict.fromkeys(OPERATORS[operator] for operator, _ in found))
 
 
 def commands() -> str:
@@ -217,8 +215,24 @@ def sandbox() -> str:
 
 
 def _help(parser: argparse.ArgumentParser) -> str:
-    parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, max_help_position=28, width=100)
-    return f"### {parser.prog.removeprefix('python -m ')}\n\n```text\n{parser.format_help().strip()}\n```"
+    rows = ([f"`{_usage(one)}`", _meaning(parser, one)] for one in parser._actions)  # noqa: SLF001
+    return "\n\n".join(
+        [f"### `{parser.prog}`", f"{parser.description}.".replace("..", "."), table("argument", "meaning", rows=rows)]
+    )
+
+
+def _usage(argument: argparse.Action) -> str:
+    if not argument.option_strings:
+        return f"[{argument.dest}]" if argument.nargs == "?" else argument.dest
+    value = "" if argument.nargs == 0 else f" {argument.metavar or argument.dest.upper()}"
+    return ", ".join(argument.option_strings) + value
+
+
+def _meaning(parser: argparse.ArgumentParser, argument: argparse.Action) -> str:
+    words = (argument.help or "") % {**vars(argument), "prog": parser.prog}
+    choices = ", ".join(f"`{choice}`" for choice in argument.choices or ())
+    must = "; must be given" if argument.required and argument.option_strings else ""
+    return words + (f": {choices}" if choices else "") + must
 
 
 def roads() -> str:
@@ -257,6 +271,6 @@ def _plain(text: str | None) -> str:
 
 def starts() -> str:
     """Return, for ways to start a run, the periods it stands for: by the very function that decides."""
-    rows = ([start.what, start.told, f"**{start.periods()}**"] for start in STARTS)
+    rows = ([start.what, start.told, f"`{start.periods()}`"] for start in STARTS)
     return table("the run", "what Airflow says of it", "stands for", rows=rows)
 

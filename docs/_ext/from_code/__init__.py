@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import pictures
-import tables
+from from_code import pictures, tables
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

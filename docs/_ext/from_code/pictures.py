@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from html import escape
+from textwrap import wrap
 
 from airflow_wechat.client.periods import READY_AFTER, Granularity, latest_complete, midnight
-from examples import NOW, STARTS
+from from_code.examples import NOW, STARTS
 
 _WIDTH, _LEFT, _ROW, _TOP = 760, 190, 46, 44
 _FIRST, _LAST = date(2026, 1, 24), date(2026, 2, 3)
@@ -21,8 +22,8 @@ def periods() -> str:
     for granularity in Granularity:
         period = latest_complete(granularity, NOW)
         run = period.ends_at + READY_AFTER
-        words = f"its run: {run.day} {run:%B %H:%M}"
-        rows.append((granularity.title(), period.begins_at, period.ends_at, run, words))
+        name = f"{granularity}: its run comes\n{run.day} {run:%B} at {run:%H:%M}"
+        rows.append((name, period.begins_at, period.ends_at, run))
     return _picture(rows, "Each report's newest period on 2 February 2026 in Beijing, and when its run comes")
 
 
@@ -32,11 +33,11 @@ def starts() -> str:
     for start in STARTS:
         stands_for = start.periods()
         begins, ends = stands_for.first.begins_at, stands_for.last.ends_at
-        rows.append((start.what.replace("`", ""), begins, ends, start.at, ""))
+        rows.append((start.what.replace("`", ""), begins, ends, start.at))
     return _picture(rows, "When a run of a daily report is started, and which days it stands for")
 
 
-def _picture(rows: Iterable[tuple[str, datetime, datetime, datetime, str]], title: str) -> str:
+def _picture(rows: Iterable[tuple[str, datetime, datetime, datetime]], title: str) -> str:
     drawn = [_row(number, *row) for number, row in enumerate(rows)]
     height = _TOP + _ROW * len(drawn) + 8
     body = "".join([*_axis(height), *drawn])
@@ -53,24 +54,19 @@ def _axis(height: int) -> Iterable[str]:
         yield f'<text class="axis" x="{middle:.1f}" y="30">{day.day} {day:%b}</text>'
 
 
-def _row(number: int, name: str, begins: datetime, ends: datetime, run: datetime, words: str) -> str:
+def _row(number: int, name: str, begins: datetime, ends: datetime, run: datetime) -> str:
     y = _TOP + number * _ROW
     left, right, at = _x(begins), _x(ends), _x(run)
     cut = " cut" if begins < midnight(_FIRST) else ""
     return (
         f'{_name(name, y)}<rect class="period{cut}" x="{left:.1f}" y="{y + 8}" width="{right - left:.1f}" '
         f'height="26" rx="4"/><path class="run" d="M{at:.1f} {y + 8}v26m-5 -9l5 9l5 -9"/>'
-        f'<text class="words" x="{at - 8:.1f}" y="{y + 25}">{escape(words)}</text>'
     )
 
 
 def _name(name: str, y: int) -> str:
-    """Draw a row's name, in two lines where it is long."""
-    words, lines = name.split(), [""]
-    for word in words:
-        if len(lines[-1]) + len(word) > 26:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
+    """Draw a row's name, in as many lines as it needs."""
+    lines = [line for given in name.split("\n") for line in wrap(given, 28)]
     top = y + 25 - 7 * (len(lines) - 1)
     return "".join(
         f'<text class="name" x="0" y="{top + 14 * number}">{escape(line)}</text>'
