@@ -37,7 +37,10 @@ nitpicky = True
 # What is not ours has no page here, and a build needs no network to look for it.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!airflow_wechat).*"),
-    (r"py:.*", r"airflow_wechat\.(client\.(assembly|base_url|routes|secret|tokens|transport)|storage\.values).*"),
+    (
+        r"py:.*",
+        r"airflow_wechat\.(client\.(assembly|base_url|routes|secret|tokens|transport)|storage\.values).*",
+    ),
 ]
 
 html_theme = "furo"

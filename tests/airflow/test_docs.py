@@ -41,7 +41,9 @@ SCRIPTS = [block for _, block in PYTHON if block not in (*TASKS, *TIMETABLES, *D
 INCLUDED = [
     (page, file, options)
     for page in DOCS
-    for file, options in re.findall(r"^```\{literalinclude\} (\S+)\n(.*?)^```", page.read_text(), re.DOTALL | re.M)
+    for file, options in re.findall(
+        r"^```\{literalinclude\} (\S+)\n(.*?)^```", page.read_text(), re.DOTALL | re.M
+    )
 ]
 
 
@@ -85,7 +87,9 @@ def test_a_script_that_is_shown_runs(code, wechat):
     assert len(names.get("rows", [1])) == 1
 
 
-@pytest.mark.parametrize(("page", "file", "options"), INCLUDED, ids=lambda value: getattr(value, "name", None))
+@pytest.mark.parametrize(
+    ("page", "file", "options"), INCLUDED, ids=lambda value: getattr(value, "name", None)
+)
 def test_what_a_page_includes_is_there(page, file, options):
     marks = re.findall(r'^:(?:start-after|end-before|start-at): "?(.+?)"?$', options, flags=re.MULTILINE)
 

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import conf
@@ -37,9 +36,11 @@ def made(words):
     targets = [word for word in words if "=" not in word]
 
     assert [name for name in targets if not re.search(rf"^{name}:", MAKEFILE, flags=re.MULTILINE)] == []
-    assert [word for word in words if "=" in word and f"$({word.partition('=')[0]})" not in MAKEFILE.replace(
-        "$(if $(", "$("
-    )] == []
+    assert [
+        word
+        for word in words
+        if "=" in word and f"$({word.partition('=')[0]})" not in MAKEFILE.replace("$(if $(", "$(")
+    ] == []
 
 
 def installed(words):
@@ -59,7 +60,7 @@ def exported(words):
     assert value
 
 
-def tested(words):
+def run_by_pytest(words):
     [path] = [word for word in words if word.startswith("tests/")]
 
     assert (ROOT / path).is_dir()
@@ -72,7 +73,7 @@ PROGRAMS = {
     ("export",): exported,
     ("python", "-m", "airflow_wechat"): lambda words: make_parser().parse_args(words),
     ("python", "-m", "airflow_wechat.sandbox"): lambda words: make_sandbox_parser().parse_args(joined(words)),
-    (".venv/bin/python", "-m", "pytest"): tested,
+    (".venv/bin/python", "-m", "pytest"): run_by_pytest,
 }
 
 
@@ -95,10 +96,13 @@ def test_every_command_shown_is_taken_by_its_program(page, line, capsys):
 @pytest.mark.parametrize(("page", "command"), inline_commands(), ids=lambda text: text[:60])
 def test_every_command_in_a_sentence_exists(page, command, capsys):
     words = shlex.split(command)
+    status = 0
     try:
         read(words if words[0] == "make" else [*words, "--help"])
     except SystemExit as end:
-        assert end.code == 0, f"{page} mentions {command!r}: {capsys.readouterr().err}"
+        status = end.code
+
+    assert status == 0, f"{page} mentions {command!r}: {capsys.readouterr().err}"
 
 
 def test_a_wrong_option_would_be_found():
@@ -116,8 +120,12 @@ def test_every_make_command_is_mentioned_for_contributors():
 
 def test_make_help_lists_every_command():
     done = subprocess.run(
-        ["make", "help"], cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+        ["make", "help"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert {line.split()[0] for line in done.stdout.splitlines()} >= {"docs", "dist", "test", "lint"}
-    assert Path(ROOT, "Makefile").is_file()

@@ -80,9 +80,7 @@ NAMES = {
     "argument": arguments_of(make_parser()) | arguments_of(make_sandbox_parser()),
     "failure": set(FAILURES),
     "road": set(ROADS),
-    "configuration": {
-        name for section in INFO.get("config", {}).values() for name in section["options"]
-    },
+    "configuration": {name for section in INFO.get("config", {}).values() for name in section["options"]},
     "timetable": {"ReportTimetable"},
     "hook": {"WeChatHook"},
 }

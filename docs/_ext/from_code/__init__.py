@@ -1,6 +1,6 @@
 """Puts into the pages what the code's own tables say, so that the docs cannot say anything else.
 
-A page asks for it with a line ``<!-- from the code: errors -->``. Knows nothing of Sphinx but for :func:`setup`.
+A page asks for it with a line ``<!-- from the code: errors -->``. Only :func:`setup` knows of Sphinx.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ STARTS = (
     ),
     Start(
         "with dates",
-        "`begin_date=\"2026-01-28\"`, `end_date=\"2026-01-31\"`",
+        '`begin_date="2026-01-28"`, `end_date="2026-01-31"`',
         _beijing(2, 10, 30),
         RunMoments(run_after=_beijing(2, 10, 30)),
         {"begin_date": date(2026, 1, 28), "end_date": date(2026, 1, 31)},

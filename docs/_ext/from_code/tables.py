@@ -126,7 +126,7 @@ def _error(kind: type[Exception]) -> str:
     advice = getattr(kind, "default_advice", "correct the argument that the message names")
     codes = sorted(code for code, known in ERRCODES.items() if known.error is kind)
     parts = [
-        f"### {kind.__name__}",
+        f"### `{kind.__name__}`",
         _first_line(kind),
         f"**Retried:** {'yes' if getattr(kind, 'retryable', False) else 'no, the task ends at once'}.",
         f"**What to do:** {advice}.",
@@ -186,7 +186,9 @@ def _default(parameter: inspect.Parameter) -> str:
         return "must be given"
     if parameter.name == "deferrable":
         return "`[operators] default_deferrable`"
-    return f"`{parameter.default}`" if isinstance(parameter.default, timedelta) else f"`{parameter.default!r}`"
+    return (
+        f"`{parameter.default}`" if isinstance(parameter.default, timedelta) else f"`{parameter.default!r}`"
+    )
 
 
 def _templated(name: str, operator: Any) -> str:
@@ -217,7 +219,11 @@ def sandbox() -> str:
 def _help(parser: argparse.ArgumentParser) -> str:
     rows = ([f"`{_usage(one)}`", _meaning(parser, one)] for one in parser._actions)  # noqa: SLF001
     return "\n\n".join(
-        [f"### `{parser.prog}`", f"{parser.description}.".replace("..", "."), table("argument", "meaning", rows=rows)]
+        [
+            f"### `{parser.prog}`",
+            f"{parser.description}.".replace("..", "."),
+            table("argument", "meaning", rows=rows),
+        ]
     )
 
 
@@ -273,4 +279,3 @@ def starts() -> str:
     """Return, for ways to start a run, the periods it stands for: by the very function that decides."""
     rows = ([start.what, start.told, f"`{start.periods()}`"] for start in STARTS)
     return table("the run", "what Airflow says of it", "stands for", rows=rows)
-
