@@ -61,7 +61,7 @@ docs: .venv/ready ## build the documentation; every warning is an error
 
 dist: .venv/ready ## build sdist and wheel into dist/, and try the wheel in an empty environment
 	@rm -rf dist
-	@$(BIN)/python -m build --no-isolation . >/dev/null
+	@$(BIN)/python -m build --no-isolation .
 	@$(BIN)/twine check --strict dist/*
 	@$(BIN)/python -m pytest tests/dist
 
