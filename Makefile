@@ -56,7 +56,8 @@ bench: .venv/ready ## measure, as ratios in one run; writes docs/benchmarks.json
 	@$(BIN)/python tests/bench/bench.py
 
 docs: .venv/ready ## build the documentation; every warning is an error
-	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -d docs/_build/doctrees docs docs/_build/html
+	@$(BIN)/sphinx-build --quiet --fresh-env --write-all --fail-on-warning --keep-going --nitpicky \
+	  -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 dist: .venv/ready ## build sdist and wheel into dist/, and try the wheel in an empty environment

@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["drawn.css"]
+html_css_files = ["own.css"]
 html_theme_options = {"navigation_with_keys": True}
 html_show_copyright = False
 html_show_sourcelink = False
