@@ -19,7 +19,7 @@ from airflow_wechat.operators.check import WeChatCheckOperator
 from airflow_wechat.timetables import ReportTimetable
 from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObjectStorageOperator
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
-from from_code import PARTS
+from from_code import PARTS, expand, tables
 from runs import connect
 from shown import DOCS, PAGES, ROOT, all_blocks, name_of, text_of
 
@@ -131,10 +131,19 @@ def test_what_is_made_from_the_code_stands_in_a_page(part):
 
 
 def test_a_page_that_asks_for_what_is_not_there_is_refused():
-    from from_code import expand
-
     with pytest.raises(KeyError, match="nothing"):
         expand("before\n<!-- from the code: nothing -->\nafter")
+
+
+def test_an_option_of_airflows_configuration_would_have_its_line(monkeypatch):
+    option = {"description": "The connection\nto read, as ``warehouse``.", "type": "string", "default": ""}
+    monkeypatch.setattr(
+        tables, "get_provider_info", lambda: {"config": {"wechat": {"options": {"conn_id": option}}}}
+    )
+
+    assert (
+        "| `[wechat] conn_id` | not set | The connection to read, as `warehouse`. |" in tables.configuration()
+    )
 
 
 class _Summaries(BaseHTTPRequestHandler):
