@@ -46,7 +46,8 @@ async function showPlan(body, plan, gap, follow) {
   }
   const start = element("button", { type: "button", className: "main", onclick: () => trying(body, () => fill(body, plan, gap, follow)) }, text("start_backfill"));
   const unsure = plan.dates_are_sure ? [] : [sentence("not_sure")];
-  say(sentence("dates", { dag_id, from: backfill.from_date, to: backfill.to_date }), ...unsure, start);
+  const [from, to] = plan.dates_are_sure ? [gap.first, gap.last] : [backfill.from_date, backfill.to_date];
+  say(sentence("dates", { dag_id, from, to }), ...unsure, start);
 }
 
 async function trying(body, act) {
