@@ -23,6 +23,13 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
+def other_sandbox() -> Iterator[Sandbox]:
+    """Another that publishes at midnight."""
+    with Sandbox(publish_hour=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def late_sandbox() -> Iterator[Sandbox]:
     """A WeChat that publishes at 10:00, five hours before it does so."""
     with Sandbox(publish_hour=10, clock=clock_from(EARLY)) as running:
@@ -31,10 +38,17 @@ def late_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox, late_sandbox: Sandbox
+    tmp_path_factory: pytest.TempPathFactory,
+    sandbox: Sandbox,
+    other_sandbox: Sandbox,
+    late_sandbox: Sandbox,
 ) -> Iterator[SmallAirflow]:
     """An Airflow that runs the DAGs beside this file."""
-    connections = {"wechat_default": sandbox.connection, "wechat_late": late_sandbox.connection}
+    connections = {
+        "wechat_default": sandbox.connection,
+        "wechat_other": other_sandbox.connection,
+        "wechat_late": late_sandbox.connection,
+    }
     dags = Path(__file__).parent / "dags"
     with SmallAirflow(tmp_path_factory.mktemp("smoke"), dags, connections) as running:
         yield running

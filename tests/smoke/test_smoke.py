@@ -1,10 +1,11 @@
-"""Under a real scheduler and triggerer: catching up, a backfill by plain days, a deferred task."""
+"""Under a real scheduler and triggerer: each way a run can start, and a deferred task."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow_features import tasks_ask_an_api
+from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.sandbox.control import clock_from
 from e2e.journal import Journal
 
@@ -34,6 +35,37 @@ def test_a_backfill_by_plain_days_covers_both_ends_with_each_day_once(airflow, s
     days = ("20251230", "20251231", "20260101", "20260102")
     assert sorted(Journal(sandbox, begin=0).asked("daily_visit_trend")) == [(day, day) for day in days]
     assert airflow.landed("smoke_backfilled") == ["2025-12-30", "2025-12-31", "2026-01-01", "2026-01-02"]
+
+
+def test_a_plain_cron_schedule_loads_the_day_before_each_of_its_runs_takes_place(airflow):
+    airflow.wait(lambda: airflow.states("smoke_by_cron") == [("success", "success")] * 3, "days land")
+
+    # Up to 2.11 the run named after the 5th takes place on the 6th; from 3.0 on, on the 5th.
+    days = ("04", "05", "06") if tasks_ask_an_api() else ("05", "06", "07")
+    assert airflow.landed("smoke_by_cron") == [f"2026-01-{day}" for day in days]
+
+
+def test_a_run_by_hand_a_cleared_one_and_the_one_that_follows_load_their_days(airflow, other_sandbox):
+    def ended(dag_id):
+        return airflow.states(dag_id) == [("success", "success")]
+
+    date = "--logical-date" if tasks_ask_an_api() else "--exec-date"
+    airflow.wait(lambda: airflow.has_read("smoke_by_hand"), "the DAG is read")
+    airflow.airflow(*f"dags trigger smoke_by_hand {date} 2026-01-10T03:00:00+00:00".split())
+    airflow.wait(lambda: ended("smoke_by_hand"), "the run by hand ends")
+    today = datetime.now(BEIJING).date()
+    airflow.wait(lambda: ended("smoke_after_an_asset"), "the run that follows ends")
+    airflow.airflow("tasks", "clear", "--yes", "smoke_by_hand")
+    journal = Journal(other_sandbox, begin=0)
+    asked = ("20260109", "20260109")
+    airflow.wait(lambda: journal.asked("daily_visit_trend").count(asked) == 2, "the day is asked for again")
+    airflow.wait(lambda: ended("smoke_by_hand"), "the cleared run ends")
+
+    assert airflow.landed("smoke_by_hand") == ["2026-01-09"]
+    # Up to 2.11 a run that follows has the data interval of the one before; from 3.0 on it has none.
+    of_its_own = {str(today - timedelta(days=1)), str(today)}
+    [followed] = {*airflow.landed("smoke_after_an_asset")[:1]}
+    assert followed in (of_its_own if tasks_ask_an_api() else {"2026-01-09"})
 
 
 def test_a_task_that_waits_in_the_triggerer_lands_once_wechat_has_published(airflow, late_sandbox):
