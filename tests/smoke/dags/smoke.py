@@ -22,7 +22,7 @@ def load(
     schedule: Any = None,
     **more: Any,
 ) -> DAG:
-    """Make a DAG that loads a report into a table named after the DAG, on the report's schedule or another."""
+    """Make a DAG that loads a report into a table named after the DAG, on a schedule of its own."""
     with DAG(
         dag_id=dag_id,
         schedule=schedule or ReportTimetable(report.partition("_")[0]),
