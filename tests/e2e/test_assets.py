@@ -248,15 +248,21 @@ def told(airflow, unpaused, run):
     """What OpenLineage was told of a load's end, and all that it was told of anything."""
     unpaused("e2e_asset")
     run_id = run("e2e_asset")["dag_run_id"]
-    text = (airflow.home / "lineage.jsonl").read_text()
-    events = [json.loads(line) for line in text.splitlines()]
-    [end] = [
-        event
-        for event in events
-        if event["job"]["name"] == "e2e_asset.load"
-        and event["eventType"] == "COMPLETE"
-        and event["run"]["facets"]["airflow"]["dagRun"]["run_id"] == run_id
-    ]
+    lineage = airflow.home / "lineage.jsonl"
+
+    def ends():
+        events = [json.loads(line) for line in lineage.read_text().splitlines()]
+        return [
+            event
+            for event in events
+            if event["job"]["name"] == "e2e_asset.load"
+            and event["eventType"] == "COMPLETE"
+            and event["run"]["facets"]["airflow"]["dagRun"]["run_id"] == run_id
+        ]
+
+    # A process of its own tells it, which may outlive the task.
+    [end] = airflow.wait(ends, "OpenLineage is told")
+    text = lineage.read_text()
     return end, text
 
 

@@ -49,23 +49,30 @@ def test_a_run_by_hand_a_cleared_one_and_the_one_that_follows_load_their_days(ai
     def ended(dag_id):
         return airflow.states(dag_id) == [("success", "success")]
 
-    date = "--logical-date" if tasks_ask_an_api() else "--exec-date"
+    # From 3.0 on the command gives a run the interval of the moment it is triggered in, whatever date it is
+    # given, and a run that follows has none; up to 2.11 both have the interval of that date.
+    date, days = "--exec-date", {"2026-01-09"}
+    if tasks_ask_an_api():
+        today = datetime.now(BEIJING).date()
+        date, days = "--logical-date", {str(today - timedelta(days=1)), str(today)}
     airflow.wait(lambda: airflow.has_read("smoke_by_hand"), "the DAG is read")
     airflow.airflow(*f"dags trigger smoke_by_hand {date} 2026-01-10T03:00:00+00:00".split())
     airflow.wait(lambda: ended("smoke_by_hand"), "the run by hand ends")
-    today = datetime.now(BEIJING).date()
     airflow.wait(lambda: ended("smoke_after_an_asset"), "the run that follows ends")
+    [by_hand] = airflow.landed("smoke_by_hand")
     airflow.airflow("tasks", "clear", "--yes", "smoke_by_hand")
-    journal = Journal(other_sandbox, begin=0)
-    asked = ("20260109", "20260109")
-    airflow.wait(lambda: journal.asked("daily_visit_trend").count(asked) == 2, "the day is asked for again")
+    journal, asked = Journal(other_sandbox, begin=0), by_hand.replace("-", "")
+
+    def times():
+        return journal.asked("daily_visit_trend").count((asked, asked))
+
+    # Each end of the load starts the one that follows; on 3.x that asks for the same day.
+    airflow.wait(lambda: times() >= (3 if tasks_ask_an_api() else 2), "the day is asked for again")
     airflow.wait(lambda: ended("smoke_by_hand"), "the cleared run ends")
 
-    assert airflow.landed("smoke_by_hand") == ["2026-01-09"]
-    # Up to 2.11 a run that follows has the data interval of the one before; from 3.0 on it has none.
-    of_its_own = {str(today - timedelta(days=1)), str(today)}
-    [followed] = {*airflow.landed("smoke_after_an_asset")[:1]}
-    assert followed in (of_its_own if tasks_ask_an_api() else {"2026-01-09"})
+    assert by_hand in days
+    assert airflow.landed("smoke_by_hand") == [by_hand]
+    assert airflow.landed("smoke_after_an_asset")[0] in days
 
 
 def test_a_task_that_waits_in_the_triggerer_lands_once_wechat_has_published(airflow, late_sandbox):
