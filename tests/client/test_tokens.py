@@ -15,6 +15,7 @@ from airflow_wechat.client.errors import (
     TryAgainError,
     WeChatError,
 )
+from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.transport import Transport
 from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer
@@ -37,7 +38,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def tokens(server: ScriptedServer, clock: Clock) -> StableToken:
-    return StableToken(Transport(server.url, waits=wait_none()), "wx1", "the-secret", clock)
+    transport = Transport(server.url, waits=wait_none())
+    return StableToken(transport, "wx1", "the-secret", clock, ForcedRefreshes(None, clock))
 
 
 def giving(token: str, expires_in: Any = 7200) -> dict[str, Any]:

@@ -117,6 +117,10 @@ class _BoundedConnection(HTTPConnection):
     """Reaches one address of its host after the other, in the time it has for all."""
 
     response_class = _BoundedResponse
+    debuglevel = 0  # whoever sets http.client's has it print all that is sent, tokens too
+
+    def set_debuglevel(self, level: int) -> None:
+        """Leave it as it is."""
 
     def _new_conn(self) -> socket.socket:
         assert isinstance(self.timeout, int | float)

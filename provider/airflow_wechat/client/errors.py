@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class WeChatError(Exception):
@@ -45,6 +45,10 @@ class WeChatError(Exception):
         self.errcode = errcode
         self.path = path
         self.advice = advice or self.default_advice
+
+    def with_advice(self, advice: str) -> Self:
+        """Return the same trouble with other words on what to do."""
+        return type(self)(self.errmsg, self.errcode, self.path, advice)
 
     def __str__(self) -> str:
         code = "" if self.errcode is None else f"errcode {self.errcode}"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
@@ -177,15 +178,31 @@ class WeChatReportOperator(BaseOperator):
 
     def _load(self, context: Context, periods: Iterable[Period], landed: Any, wait: _Wait) -> Any:
         waiting: list[Fetched] = []
+        answered = 0
         fetched = self.hook.client.fetch_many(self._report, periods, max_concurrency=self.max_concurrency)
-        for batch in _in_batches(fetched):
-            waiting += [one for one in batch if one.not_ready]
-            landed = self._land(landed, [one for one in batch if not one.not_ready])
-            self._tell(batch)
+        try:
+            for batch in _in_batches(fetched):
+                waiting += [one for one in batch if one.not_ready]
+                landed = self._land(landed, [one for one in batch if not one.not_ready])
+                answered += len(batch)
+                self._tell(batch)
+        except WeChatError as error:
+            missing = [*(one.period for one in waiting), *islice(periods, answered, None)]
+            if not answered or min(missing) == next(iter(periods)):
+                raise
+            raise error.with_advice(f"{error.advice}; {self._to_go_on(missing)}") from error
         if waiting and not self._may_be_no_data(context, waiting, wait):
             self._wait(waiting, landed, wait)
         self._announce(context, landed)
         return self._result(landed)
+
+    def _to_go_on(self, missing: list[Period]) -> str:
+        first, last = min(missing), max(missing)
+        without = " without lookback" if str(self.lookback) != "0" else ""
+        return (
+            f"what comes before {first} has landed: to go on, give begin_date={first.start} and "
+            f"end_date={last.end}{without}"
+        )
 
     def _tell(self, batch: list[Fetched]) -> None:
         for one in batch:

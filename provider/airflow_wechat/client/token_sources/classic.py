@@ -5,31 +5,22 @@ So the workers of one machine share theirs, in a file that only their user can r
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import hmac
 import json
 import logging
-import os
-import stat
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from airflow_wechat.client.answers import checked
-from airflow_wechat.client.base_url import is_wechats
 from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.token_sources.own_files import locked, own_file, write_whole
 from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, Proof, issued_by
 from airflow_wechat.client.transport import Transport
 
 CLASSIC_TOKEN_PATH = "/cgi-bin/token"  # noqa: S105
 
 _LEAST_LIFE = 60.0  # a token that ends sooner is not worth taking from the file
-_OWNER_ONLY = 0o600
 
 _log = logging.getLogger(__name__)
 
@@ -93,8 +84,6 @@ class ClassicToken(HeldToken):
 class SharedToken:
     """A token in a file of mode 0600, and the lock at which those take turns who read or write it.
 
-    The lock is the kernel's, so that a process that is killed leaves none behind.
-
     :param file: where it is; its folder must be there
     """
 
@@ -105,27 +94,13 @@ class SharedToken:
     def of(cls, base_url: str, app_id: str, app_secret: str) -> SharedToken:
         """Return the token that all of this user's processes on this machine share for an app.
 
-        The file's name depends on the AppSecret, so that only who has it finds the token. All of WeChat's
-        hosts know the same token.
+        :raises ValueError: where there can be no file for it
         """
-        place = "" if is_wechats(urlsplit(base_url).hostname or "") else base_url
-        name = hmac.new(app_secret.encode(), f"{place} {app_id}".encode(), hashlib.sha256).hexdigest()
-        return cls(_own_folder() / name)
+        return cls(own_file(base_url, app_id, app_secret))
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the lock for the length of a block; waits for whoever holds it."""
-        lock = os.open(
-            self._file.with_suffix(".lock"),
-            os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC,
-            _OWNER_ONLY,
-        )
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough where a child was forked meanwhile
-            os.close(lock)
+        return locked(self._file)
 
     def read(self) -> Issued | None:
         """Return the token with what is left of its life; ``None`` where there is none that is good."""
@@ -140,32 +115,4 @@ class SharedToken:
         """Keep a token; a process that is killed meanwhile leaves the former one."""
         now = time.time()
         kept = {"access_token": issued.value, "made_at": now, "ends_at": now + issued.lifetime}
-        aside = self._file.with_suffix(".new")
-        with suppress(FileNotFoundError):
-            aside.unlink()
-        with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY), "w") as file:
-            json.dump(kept, file)
-        aside.replace(self._file)
-
-
-def _own_folder() -> Path:
-    """Return a folder of this user's that nobody else can read.
-
-    :raises ValueError: where there can be none
-    """
-    folder = Path(tempfile.gettempdir()) / f"airflow-wechat-{os.getuid()}"
-    if not _is_own(folder):
-        raise ValueError(
-            f"{folder} is not a folder of this user's own with mode 0700, so token_source=classic keeps no "
-            f"token there: remove it, or let TMPDIR name another place"
-        )
-    return folder
-
-
-def _is_own(folder: Path) -> bool:
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+        write_whole(self._file, json.dumps(kept))

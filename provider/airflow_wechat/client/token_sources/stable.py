@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from functools import cached_property, partial
 
 from airflow_wechat.client.answers import checked
 from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.tokens import Clock, HeldToken, Issued, issued_by
 from airflow_wechat.client.transport import Transport
 
 STABLE_TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105
-
-_FORCE_APART = 30.0
 
 
 class StableToken(HeldToken):
     """Tokens of ``/cgi-bin/stable_token``: everybody who asks with the same AppSecret gets the same one.
 
     After a refusal WeChat is asked in normal mode; only where it answers the very token it refused, once with
-    ``force_refresh``, and never twice within 30 seconds.
+    ``force_refresh``, and of all this machine's workers only by one, never twice within 30 seconds.
     See https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
+
+    :param forced: when the token was forced; by default the moments that the machine's workers share
     """
 
     def __init__(
-        self, transport: Transport, app_id: str, app_secret: str, clock: Clock = time.monotonic
+        self,
+        transport: Transport,
+        app_id: str,
+        app_secret: str,
+        clock: Clock = time.monotonic,
+        forced: ForcedRefreshes | None = None,
     ) -> None:
         super().__init__(clock)
         self._transport = transport
         self._app_id = app_id
         self._app_secret = Secret(app_secret)
-        self._forced_at: float | None = None
+        self._given_forced = forced
+
+    @cached_property
+    def _forced(self) -> ForcedRefreshes:
+        return self._given_forced or ForcedRefreshes.of(
+            self._transport.base_url, self._app_id, self._app_secret
+        )
 
     def _issue(self, stale: Secret | None) -> Issued:
+        if stale is None:
+            return self._ask()
+        asked_at = self._forced.now()
         issued = self._ask()
-        if issued.value == stale and self._may_force():
-            self._forced_at = self._clock()
-            issued = self._ask(force_refresh=True)
-        return issued
+        return issued if issued.value != stale else self._other_than(issued, asked_at)
 
-    def _may_force(self) -> bool:
-        return self._forced_at is None or self._clock() - self._forced_at >= _FORCE_APART
+    def _other_than(self, issued: Issued, asked_at: float) -> Issued:
+        with self._forced.turn():
+            if self._forced.since(asked_at):  # by another worker, after we were answered
+                return self._ask()
+            if not self._forced.allowed():
+                return issued
+            self._forced.note()
+            return self._ask(force_refresh=True)
 
     def _ask(self, *, force_refresh: bool = False) -> Issued:
         answer = self._transport.post(

@@ -1,0 +1,78 @@
+"""Small files that this user's processes on this machine share, and nobody else can read."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from airflow_wechat.client.base_url import is_wechats
+
+_OWNER_ONLY = 0o600
+
+
+def own_file(base_url: str, app_id: str, app_secret: str, what: str = "") -> Path:
+    """Return the file that all of this user's processes on this machine share for an app.
+
+    Its name depends on the AppSecret, so that only who has it finds the file. All of WeChat's hosts know the
+    same app.
+
+    :param what: is in the file; by default the token
+    :raises ValueError: where there can be no folder for it
+    """
+    place = "" if is_wechats(urlsplit(base_url).hostname or "") else base_url
+    named = f"{place} {app_id} {what}".rstrip()
+    return _own_folder() / hmac.new(app_secret.encode(), named.encode(), hashlib.sha256).hexdigest()
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a file's lock for the length of a block; waits for whoever holds it.
+
+    The lock is the kernel's, so that a process that is killed leaves none behind.
+    """
+    lock = os.open(
+        file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, _OWNER_ONLY
+    )
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough where a child was forked meanwhile
+        os.close(lock)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file that only its owner can read; a process that is killed meanwhile leaves the former one."""
+    aside = file.with_suffix(".new")
+    with suppress(FileNotFoundError):
+        aside.unlink()
+    with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY), "w") as opened:
+        opened.write(text)
+    aside.replace(file)
+
+
+def _own_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"airflow-wechat-{os.getuid()}"
+    if not _is_own(folder):
+        raise ValueError(
+            f"{folder} is not a folder of this user's own with mode 0700, so no token is kept there: remove "
+            f"it, or let TMPDIR name another place"
+        )
+    return folder
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
