@@ -393,7 +393,7 @@ def test_in_a_storm_each_process_asks_for_one_token_at_a_time(
 @SIZES
 def test_in_a_storm_on_a_dead_stable_token_force_is_used_once(processes: int, threads: int) -> None:
     with TroubledSandbox(latency=0.02, publish_hour=0) as sandbox:
-        sandbox.instead = dead_until_forced(sandbox)
+        sandbox.instead = dead_until_forced(sandbox, processes)
         storm = Storm(
             lambda number: client_of_process(sandbox, "stable", number), processes=processes, threads=threads
         )

@@ -92,16 +92,27 @@ class TroubledSandbox(Sandbox):
         ] == expected
 
 
-def dead_until_forced(sandbox: TroubledSandbox) -> Answers:
-    """Let ``stable_token`` go on giving the token that has ended, until somebody forces another one."""
+def dead_until_forced(sandbox: TroubledSandbox, processes: int) -> Answers:
+    """Let ``stable_token`` go on giving the token that has ended, until somebody forces another one.
+
+    The worst moment to do so is when every process has the dead token a second time, and not before.
+    """
     dead = {"access_token": sandbox.stable_token(sandbox.app), "expires_in": 7200}
     sandbox.end_tokens()
-    forced = threading.Event()
+    asked: Counter[str] = Counter()
+    all_refused, forced = threading.Barrier(processes), threading.Event()
 
     def answers(call: Call) -> Scripted | None:
-        if call.path == STABLE and b'"force_refresh":true' in call.body:
+        if call.path != STABLE or forced.is_set():
+            return None
+        if b'"force_refresh":true' in call.body:
             forced.set()
-        return dead if call.path == STABLE and not forced.is_set() else None
+            return None
+        asker = call.headers["User-Agent"]
+        asked[asker] += 1
+        if asked[asker] == 2:
+            all_refused.wait(60)
+        return dead
 
     return answers
 
