@@ -222,7 +222,8 @@ def periods_of_run(
         periods = periods_between(granularity, day, day)
     elif moment := run.data_interval_end or run.run_after:
         period = latest_complete(granularity, moment)
-        _refuse_unfinished(granularity, period.end, now + _CLOCKS_APART)
+        cure = "; if it is over, set this machine's clock, best by NTP"
+        _refuse_unfinished(granularity, period.end, now + _CLOCKS_APART, cure=cure)
         periods = PeriodRange(period, period)
     else:
         raise ValueError("the run carries neither partition, data interval nor run_after: give begin_date")
