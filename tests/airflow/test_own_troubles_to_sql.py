@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,6 +24,7 @@ from airflow_wechat.triggers import report as triggers
 from client.documented import PAIRS, RETRYABLE
 from client.examined import refusal
 from client.sandboxed import DAILY, HandClock
+from client.scripted import PATIENCE
 from client.troubled import TroubledSandbox
 from proof.figures import figure, trial
 from runs import connect, context_of_run
@@ -138,6 +140,14 @@ def to_go_on(error):
     return tuple(map(date.fromisoformat, named.groups())) if named else (FIRST, LAST)
 
 
+def let_requests_end():
+    """Wait for those that were under way when the range ended, and that nobody waits for."""
+    of_the_triggerer = triggers._THREADS._threads
+    for thread in threading.enumerate():
+        if thread.name.startswith("wechat") and thread not in of_the_triggerer:
+            thread.join(PATIENCE)
+
+
 @pytest.mark.parametrize("max_concurrency", [1, AT_ONCE])
 def test_the_quota_ends_anywhere_in_a_range(clock, monkeypatch, sqlite_target, max_concurrency):
     what = "the quota ends anywhere in a range: what landed stays, the error says where to go on from"
@@ -153,6 +163,7 @@ def test_the_quota_ends_anywhere_in_a_range(clock, monkeypatch, sqlite_target, m
                     assert kept == said(sandbox, RANGE[: len(kept)])
                     assert quota - 2 * max_concurrency < len(kept) <= quota
                     assert to_go_on(caught.value) == (RANGE[len(kept)].start, LAST)
+                let_requests_end()
                 with next_runs.trial(quota):
                     calls = len(sandbox.requests)
                     clock.turn_on(86_400)
