@@ -37,8 +37,8 @@ from airflow_wechat.client.errors import (
 )
 from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.transport import Network, Transport
+from canaries import Everything, everything_logged, spelled_in, spellings, told, with_small_escapes
 from client.scripted import DROPPED, Gate, Reply, Request, Script, ScriptedServer, hanging_up, serving
-from client.told import spelled_in, spellings, told, with_small_escapes
 
 PATH = "/datacube/getweanalysisappiddailyvisittrend"
 OTHER_PATH = "/elsewhere"
@@ -456,30 +456,10 @@ def leaks(text: str) -> list[str]:
     return spelled_in(text, TOKEN, SECRET)
 
 
-class Everything(logging.Handler):
-    """Keeps whatever is logged: as it reads, and each part of it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(f"{self.format(record)} {record.__dict__!r}")
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-
 @pytest.fixture
 def log() -> Iterator[Everything]:
-    handler, root = Everything(), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield handler
-    root.setLevel(level)
-    root.removeHandler(handler)
+    with everything_logged() as handler:
+        yield handler
 
 
 def refusal(words: str) -> bytes:

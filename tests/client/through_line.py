@@ -22,9 +22,9 @@ from airflow_wechat.client.token_sources.supplied import GivenToken
 from airflow_wechat.client.transport import Network, Transport
 from airflow_wechat.sandbox import Sandbox
 from airflow_wechat.sandbox.numbers import entry_of
+from canaries import spelled_in, told
 from client.line_faults import PERIOD
 from client.sandboxed import DAILY
-from client.told import spelled_in, told
 
 PATIENT = 30.0
 """Seconds that even a busy machine does not take for an answer."""

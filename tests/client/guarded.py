@@ -1,0 +1,138 @@
+"""A sandbox all of whose secrets are canaries, and what listens to all that is told about them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from tenacity import wait_none
+
+from airflow_wechat.client.assembly import client_from
+from airflow_wechat.client.client import WeChatClient
+from airflow_wechat.client.token_sources import cloud_run as cloud_run_token
+from airflow_wechat.sandbox import App, cloud_run, component, tokens
+from airflow_wechat.sandbox.calls import Call
+from airflow_wechat.sandbox.rules import DEFAULT_APP
+from canaries import Canaries, everything_logged, files_with, shown, spelled_in, told
+from client.sandboxed import settings_of
+from client.troubled import TroubledSandbox
+
+OWN_FOLDER = "airflow-wechat-"
+"""How the folder is called in which a machine's workers share the classic token: the one exception."""
+
+
+@contextmanager
+def guarded_sandbox(
+    canaries: Canaries, monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any
+) -> Iterator[TroubledSandbox]:
+    """Run a sandbox whose AppSecret, tokens and keys are canaries, wherever they come from."""
+    for module in (tokens, component, cloud_run):
+        monkeypatch.setattr(module, "new_token", lambda: canaries("token"))
+    monkeypatch.setattr(component, "_new_refresh_token", lambda: canaries("fresh"))
+    app = App(DEFAULT_APP.app_id, canaries("secret"))
+    options = {"publish_hour": 0, "cloud_run": True, "sealed": "optional", **options}
+    with TroubledSandbox(apps=(app,), **options) as sandbox:
+        sandbox.token_server.key = canaries("key")
+        keys = sandbox.sealed_side(app).extra
+        lines = keys["private_key"].splitlines()[1:-1]
+        canaries.planted += [keys["sym_key"], *(line for line in lines if len(line) > 16)]
+        file = folder / "cloudbase_access_token"
+        file.write_text(sandbox.cloudbase_access_token)
+        monkeypatch.setattr(cloud_run_token, "TOKEN_FILE", file)
+        yield sandbox
+
+
+def client_on(
+    road: str, sandbox: TroubledSandbox, url: str, *, tries: int = 1, **changes: str
+) -> WeChatClient:
+    """Make the client of a road that leads over another address, a bad line's perhaps.
+
+    :param changes: to the connection's Extra
+    """
+    connection = json.loads(json.dumps(sandbox.connection_of(sandbox.app, road)).replace(sandbox.url, url))
+    return client_from(settings_of(connection, **changes), tries=tries, waits=wait_none())
+
+
+class Told:
+    """Keeps all that is logged, printed, raised and shown.
+
+    :param printed: gives what was printed since it was last asked
+    """
+
+    def __init__(self, canaries: Canaries, log: Any, printed: Callable[[], str]) -> None:
+        self._canaries = canaries
+        self._log = log
+        self._printed = printed
+
+    def check(self, *things: object, errors: tuple[BaseException, ...] = (), heard: bool = True) -> None:
+        """See that no canary is in what was told since the last time, nor in some things and errors.
+
+        :param heard: whether something must have been logged: else the search would have nothing to search
+        """
+        said = [self._log.text, self._printed(), shown(*things), *map(told, errors)]
+        assert not heard or self._log.lines, "nothing was logged"
+        self._log.lines.clear()
+        assert spelled_in("\n".join(said), *self._canaries.planted) == []
+
+
+@contextmanager
+def listening(
+    canaries: Canaries, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+) -> Iterator[Told]:
+    """Listen to every logger at DEBUG, and let http.client print whatever it sends and gets."""
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with everything_logged() as log:
+        yield Told(canaries, log, lambda: "".join(capture.readouterr()))
+
+
+def files_that_tell(folder: Path, canaries: Canaries) -> list[Path]:
+    """Return the files with a canary in them, but for the one in which workers share the classic token."""
+    allowed = {"cloudbase_access_token"}  # the platform's own
+    return [
+        file
+        for file in files_with(folder, *canaries.planted)
+        if file.name not in allowed and not file.parent.name.startswith(OWN_FOLDER)
+    ]
+
+
+_WRITTEN: tuple[Callable[[str], str], ...] = (str, quote, quote_plus, lambda text: quote(text, safe=""))
+
+
+def _sent(call: Call) -> list[str]:
+    """All that a call has sent, as it was and encoded."""
+    body = json.loads(call.body) if call.body else {}
+    texts = [*call.query.values(), *(text for text in body.values() if isinstance(text, str))]
+    return [write(text) for text in texts for write in _WRITTEN]
+
+
+def _all_sent(call: Call) -> str:
+    return " ".join(_sent(call))
+
+
+def _url(call: Call) -> str:
+    return call.path + "?" + "&".join(f"{name}={quote_plus(text)}" for name, text in call.query.items())
+
+
+def refused(errcode: int, call: Call) -> dict[str, Any]:
+    """Refuse a call, with all that it has sent in WeChat's words."""
+    return {"errcode": errcode, "errmsg": f"no {_all_sent(call)} {_url(call)} rid: 1-2-3"}
+
+
+ECHOES: dict[str, Callable[[Call], Any]] = {
+    "in errcode": lambda call: {"errcode": _all_sent(call)},
+    "as names": lambda call: dict.fromkeys(_sent(call), 1),
+    "as ref_date": lambda call: {"list": [{"ref_date": text} for text in _sent(call)[:1]]},
+    "as a number": lambda call: {"list": [{"session_cnt": text} for text in _sent(call)[:1]]},
+    "as a token's end": lambda call: {"access_token": "x" * 40, "expires_in": _all_sent(call)},
+    "in HTML": lambda call: f"<html>Bad request: {_url(call)} {_all_sent(call)}".encode(),
+    "in HTML, cut off": lambda call: f"<html>Bad: {_url(call)}".encode()[:-9],
+    "in JSON, cut off": lambda call: json.dumps({"errmsg": _url(call)}).encode()[:-9],
+    "in an array": _sent,
+}
+"""What a server may make of all that it is sent; sent back as it is, or encoded."""
