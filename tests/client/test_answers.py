@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example
 from hypothesis import strategies as st
 
-from airflow_wechat.client.answers import decode, raise_for_errcode, rows_of
+from airflow_wechat.client.answers import Quota, decode, quota_in, raise_for_errcode, rows_of
 from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError, RenewTokenError, WeChatError
 from airflow_wechat.client.periods import Period
 from airflow_wechat.client.reports import REPORTS, Report, Row
+from fuzzing import fuzzed, json_objects, json_values, numbers
 
 DAILY = REPORTS["daily_visit_trend"]
 WEEKLY = REPORTS["weekly_visit_trend"]
@@ -343,7 +345,7 @@ def test_a_refused_body_does_not_show_a_token_it_holds(body: bytes) -> None:
     assert "NEW-TOK" not in str(caught.value)
 
 
-@given(st.binary())
+@fuzzed("any bytes as an answer: an object, or an error to check", st.binary())
 @example(b'{"a":1e999}')
 def test_any_bytes_give_an_object_or_an_error_to_check(body: bytes) -> None:
     try:
@@ -402,22 +404,14 @@ def test_an_errmsg_that_is_no_text_does_not_hide_the_errcode(errmsg: Any) -> Non
 
 # Whatever WeChat says
 
-numbers = st.one_of(st.integers(), st.floats(), st.just(10**400), st.just(1e308))
-json_values = st.recursive(
-    st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=10)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
 fields = st.sampled_from([field.name for field in DAILY.fields])
 entries = st.builds(
     lambda changes, unknown: {**unknown, **ENTRY, **changes},
     st.dictionaries(fields, st.one_of(numbers, json_values), max_size=2),
-    st.dictionaries(st.text(max_size=8), json_values, max_size=2),
+    json_objects,
 )
 answers = st.one_of(
-    st.dictionaries(st.text(max_size=8), json_values, max_size=4),
+    json_objects,
     st.fixed_dictionaries(
         {"list": st.one_of(json_values, st.lists(st.one_of(json_values, entries), max_size=2))},
         optional={"errcode": json_values, "errmsg": json_values},
@@ -425,7 +419,7 @@ answers = st.one_of(
 )
 
 
-@given(answers)
+@fuzzed("any JSON as a report's answer: whole rows, or a documented error", answers)
 @example({"list": [{**ENTRY, "new": 1e308}]})
 @example({"errcode": float("inf"), "list": []})
 @example({"list": [{**ENTRY, "new": float("inf")}]})
@@ -443,7 +437,7 @@ def test_any_json_object_gives_rows_or_a_wechat_error(answer: dict[str, Any]) ->
     assert [list(row) for row in found] == [[column.name for column in DAILY.columns]] * len(found)
 
 
-@given(entries)
+@fuzzed("a row that is given holds what WeChat said", entries)
 def test_a_row_that_is_given_holds_what_wechat_said(entry: dict[str, Any]) -> None:
     try:
         [row] = rows({"list": [entry]})
@@ -452,3 +446,72 @@ def test_a_row_that_is_given_holds_what_wechat_said(entry: dict[str, Any]) -> No
 
     for field in DAILY.fields:
         assert row[field.name] == entry.get(field.name)
+
+
+def test_what_is_nested_without_end_is_refused_so_that_all_that_is_read_can_be_written() -> None:
+    deepest = b'{"a":' + b"[" * 100 + b"]" * 100 + b"}"
+
+    assert json.dumps(decode(deepest, "/path"), separators=(",", ":")).encode() == deepest
+    with pytest.raises(CheckAnswerError, match="JSON of more than 100 levels") as caught:
+        decode(b'{"a":' + deepest + b"}", "/path")
+    assert caught.value.path == "/path"
+
+
+# Quotas
+
+quotas = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("daily_limit", "used", "remain", "rate_limit"), numbers | json_values)
+)
+rates = st.fixed_dictionaries({"call_count": json_values | numbers, "refresh_second": json_values | numbers})
+QUOTA = {"daily_limit": 1000, "used": 3, "remain": 997}
+
+
+@fuzzed(
+    "any JSON as a quota: numbers, or a documented error",
+    st.one_of(
+        json_objects,
+        st.fixed_dictionaries({"quota": quotas | json_values}, optional={"rate_limit": rates | json_values}),
+    ),
+)
+@example({"quota": QUOTA, "rate_limit": {"call_count": 10**400, "refresh_second": 1}})
+def test_any_json_object_gives_a_quota_or_an_error_to_check(answer: dict[str, Any]) -> None:
+    try:
+        quota = quota_in(answer, "/path")
+    except CheckAnswerError as error:
+        assert len(str(error)) < 700
+        return
+
+    assert all(type(number) is int for number in (quota.daily_limit, quota.used, quota.remaining))
+    assert quota.a_minute is None or math.isfinite(quota.a_minute)
+
+
+@pytest.mark.parametrize(
+    ("rate", "a_minute"),
+    [
+        ({"call_count": 5000, "refresh_second": 60}, 5000.0),
+        ({"call_count": "10", "refresh_second": "1"}, 600.0),
+        ({"call_count": 10**400, "refresh_second": 1}, None),
+        ({"call_count": "1e999", "refresh_second": 1}, None),
+        ({"call_count": 1, "refresh_second": 0}, None),
+        ({"call_count": 1}, None),
+        ({}, None),
+        ([], None),
+        ("x", None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_rate_counts_a_minute_wherever_wechat_puts_it(rate: Any, a_minute: float | None, inside: bool) -> None:
+    answer = {"quota": QUOTA | {"rate_limit": rate}} if inside else {"quota": QUOTA, "rate_limit": rate}
+
+    assert quota_in(answer, "/path") == Quota(1000, 3, 997, a_minute)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"names": 1, "only": 2}, {"quota": [], "x" * 10_000: 1}, {"quota": QUOTA | {"used": None}}]
+)
+def test_an_answer_without_a_quota_is_refused_by_its_names(answer: dict[str, Any]) -> None:
+    with pytest.raises(CheckAnswerError, match=rf"^from /path: no quota in the answer, only \['{min(answer)[:9]}") as caught:
+        quota_in(answer, "/path")
+
+    assert len(str(caught.value)) < 700

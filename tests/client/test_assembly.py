@@ -1,20 +1,30 @@
 from __future__ import annotations
 
+import tempfile
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
+import idna
 import pytest
 import trustme
+from hypothesis import example
+from hypothesis import strategies as st
 
 from airflow_wechat.client.assembly import Settings, client_from
+from airflow_wechat.client.base_url import DEFAULT_BASE_URL
 from airflow_wechat.client.client import WeChatClient
-from airflow_wechat.client.errors import FixCredentialsError
-from airflow_wechat.client.options import Options
+from airflow_wechat.client.errors import FixCredentialsError, WeChatError
+from airflow_wechat.client.options import OPTIONS, Options
+from airflow_wechat.client.reports import get_report
 from airflow_wechat.client.token_sources.authorizer import AuthorizerToken
 from airflow_wechat.client.token_sources.classic import ClassicToken
 from airflow_wechat.client.token_sources.cloud_run import CloudRunToken
 from airflow_wechat.client.token_sources.stable import StableToken
-from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer
+from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer, split_token_url
+from fuzzing import any_text, fuzzed
 
 
 def made_of(*, app_id: str = "wx1", app_secret: str = "", base_url: str = "", **extra: Any) -> WeChatClient:
@@ -151,3 +161,79 @@ def test_the_repr_tells_no_secret() -> None:
 
     assert "the-secret" not in repr(settings)
     assert "68_t" not in repr(settings)
+
+
+# Whatever a connection says
+
+DAILY = get_report("daily_visit_trend")
+
+hosts = st.one_of(
+    st.sampled_from(("127.0.0.1", "localhost", "[::1]", "api.weixin.qq.com", "10.0.0.1", "evil.example")),
+    any_text,
+)
+base_urls = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(("", "http://", "https://", "HTTP://", "ftp://", "//", "https://evil.example://")),
+    st.sampled_from(("", "", "", "u:p@", "@", "\\", "\t", "%2f")),
+    hosts,
+    st.sampled_from(("", "", ":8000", ":", ":99999", ":x", ":80:90", "@evil.example", "\\@evil.example")),
+    st.sampled_from(("", "/", "/wx", "?a=b", "#", "/../..", " ", "\n", ";x", "\0")) | any_text,
+)
+sources = st.sampled_from(
+    [
+        {},
+        {"token_source": "classic"},
+        {"token_source": "supplied", "access_token": "68_token"},
+        AUTHORIZER | {"component_access_token": "c"},
+        {"token_source": "none"},
+        {"route": "cloud_function", "cloud_env": "e", "cloud_function_name": "f"},
+    ]
+)
+texts = any_text | st.just("wx1")
+
+
+@fuzzed(
+    "whatever a connection says: no other host is asked than the one that was checked, and no other error",
+    texts,
+    texts,
+    base_urls,
+    st.builds(dict.__or__, sources, st.dictionaries(st.sampled_from(list(OPTIONS)), texts, max_size=2)),
+    few=200,
+)
+@example("wx1", "s", "http://127.0.0.1\t.evil.example", {})
+@example("wx1", "s", "http://127.0.0.1\\.evil.example", {})
+@example("wx1", "s", "http://localhost\n:80", {})
+@example("wx1", "\ud800", "", {})
+@example("\ud800", "s", "", {"token_source": "classic"})
+def test_no_connection_leads_elsewhere(
+    app_id: str, app_secret: str, base_url: str, extra: dict[str, Any]
+) -> None:
+    asked: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> NoReturn:
+        asked.append(host)
+        raise OSError("nobody is asked")
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", folder)
+        patch.setattr("socket.getaddrinfo", look_up)
+        try:
+            settings = Settings(app_id, app_secret, base_url or DEFAULT_BASE_URL, Options.read(extra))
+            client = client_from(settings, tries=1)
+        except (FixCredentialsError, ValueError) as error:
+            assert type(error) in (FixCredentialsError, ValueError)
+            return
+        with suppress(WeChatError):
+            client.fetch(DAILY, DAILY.granularity.period_of(date(2025, 3, 13)))
+
+    served = [split_token_url(url)[0]] if (url := extra.get("token_url", "").strip()) else []
+    checked = [client.base_url, *served]
+    assert {host.strip("[]").lower() for host in asked} <= {_as_looked_up(url) for url in checked}
+
+
+def _as_looked_up(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return "a name that cannot be looked up"

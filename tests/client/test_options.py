@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_wechat.client.options import OPTIONS, SEALING, Options
+from airflow_wechat.client.secret import is_sendable
+from fuzzing import any_text, fuzzed, json_values
 
 SUPPLIED = {"token_source": "supplied", "access_token": "68_token"}
 SERVED = {"token_source": "supplied", "token_url": "https://tokens.example/wechat"}
@@ -91,6 +91,7 @@ def test_what_fits_together_is_accepted(extra: dict[str, Any]) -> None:
         ({"token_source": ["stable"]}, "token_source is list, expected a text"),
         ({"tokensource": "stable"}, "'tokensource' is no option: write token_source"),
         ({"acces_token": "68_token"}, "'acces_token' is no option: write access_token"),
+        ({"token_source": "supplied", "access_token": "\ud800"}, "access_token holds half a character"),
         (None, "Extra is NoneType, expected a JSON object"),
         ([1], "Extra is list, expected a JSON object"),
     ],
@@ -115,14 +116,23 @@ def test_the_repr_tells_no_value() -> None:
     assert "68_token" not in repr(Options.read(SUPPLIED))
 
 
-values = st.none() | st.text(max_size=5) | st.integers() | st.floats() | st.lists(st.integers(), max_size=2)
-extras = st.dictionaries(st.sampled_from(list(OPTIONS)) | st.text(max_size=12), values, max_size=6)
+choices = st.sampled_from([choice for option in OPTIONS.values() for choice in option.choices])
+extras = st.dictionaries(
+    st.sampled_from(list(OPTIONS)) | any_text, st.none() | choices | any_text | json_values, max_size=6
+)
 
 
-@given(extras)
-def test_anything_is_either_read_or_refused(extra: dict[str, Any]) -> None:
-    with suppress(ValueError):
-        assert set(Options.read(extra).given) <= set(OPTIONS)
+@fuzzed("any JSON as a connection's Extra: read as it is, or refused", extras | json_values)
+def test_anything_is_either_read_or_refused(extra: Any) -> None:
+    try:
+        options = Options.read(extra)
+    except ValueError as error:
+        assert str(error).endswith(("(in the connection's Extra)", "expected a JSON object"))
+        assert type(error) is ValueError
+        return
+
+    assert options.given == {name: str(extra[name]).strip() for name in OPTIONS if name in options}
+    assert all(is_sendable(text) for text in options.given.values())
 
 
 SECRETS = [name for name, option in OPTIONS.items() if option.secret]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_wechat.client.periods import (
@@ -23,6 +23,7 @@ from airflow_wechat.client.periods import (
     periods_of_run,
     stretches_of,
 )
+from fuzzing import any_text, fuzzed, json_values
 
 DAILY, WEEKLY, MONTHLY = Granularity.DAILY, Granularity.WEEKLY, Granularity.MONTHLY
 DAY = timedelta(days=1)
@@ -799,3 +800,67 @@ def test_a_partition_key_leads_back_to_its_period(granularity: Granularity, day:
     asked = ask(granularity, RunMoments(partition_key=period.partition_key), now=NOW.replace(year=2200))
 
     assert asked == PeriodRange(period, period)
+
+
+# Whatever a run and its parameters say
+
+far_zones = st.sampled_from([UTC, PLUS_EIGHT, timezone(timedelta(hours=14)), timezone(-timedelta(hours=12)), None])
+any_moment = st.datetimes(timezones=far_zones)
+day_texts = st.dates().map(str) | st.dates().map(lambda day: f"{day:%Y%m%d}")
+any_day = st.one_of(st.none(), day_texts, days.map(str), any_text, st.dates(), any_moment, json_values)
+any_key = st.one_of(st.none(), day_texts, st.from_regex(r"\A[0-9-]{4,10}(T00:00:00)?\Z"), any_text)
+any_run = st.builds(
+    RunMoments,
+    st.none() | any_moment,
+    any_key,
+    st.none() | any_moment,
+    st.none() | any_moment,
+)
+any_lookback = st.one_of(st.integers(-3, 40), st.integers(-3, 40).map(str), any_text, json_values)
+
+
+@fuzzed(
+    "whatever a run and its parameters say: complete periods that hold the days meant, or a ValueError",
+    granularities,
+    any_run,
+    any_day,
+    any_day,
+    any_lookback,
+    few=200,
+)
+@example(DAILY, RunMoments(), datetime.max.replace(tzinfo=UTC), None, 0)
+@example(DAILY, RunMoments(), datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), None, 0)
+@example(WEEKLY, RunMoments(run_after=datetime.min.replace(tzinfo=UTC)), None, None, 0)
+@example(MONTHLY, RunMoments(partition_date=datetime.max.replace(tzinfo=UTC)), None, None, 0)
+def test_any_run_gives_complete_periods_or_is_refused(
+    granularity: Granularity, run: RunMoments, begin: Any, end: Any, lookback: Any
+) -> None:
+    try:
+        periods = ask(granularity, run, begin_date=begin, end_date=end, lookback=lookback)
+        named = [day for day in (parse_day("begin", begin), parse_day("end", end)) if day]
+    except ValueError as error:
+        assert type(error) is ValueError
+        return
+
+    assert periods.first == granularity.period_of(periods.first.start)
+    assert periods.last == granularity.period_of(periods.last.end)
+    assert periods.last.end < NOW.astimezone(PLUS_EIGHT).date()
+    for day in named:
+        assert periods.first.start <= day <= periods.last.end
+    if named:
+        assert granularity.period_of(named[0]).earlier(int(str(lookback).strip() or 0)) == periods.first
+        assert granularity.period_of(named[-1]) == periods.last
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))]
+)
+def test_a_moment_outside_the_calendar_is_refused(moment: datetime) -> None:
+    with pytest.raises(ValueError, match=r"^\d{4}-.* lies outside the calendar in Beijing$"):
+        beijing_day(moment)
+
+
+@pytest.mark.parametrize("granularity", Granularity)
+def test_before_the_first_period_of_the_calendar_none_is_over(granularity: Granularity) -> None:
+    with pytest.raises(ValueError, match=f"^no {granularity.noun} of the calendar is over at 0001-01-01T00:00:00"):
+        latest_complete(granularity, datetime.min.replace(tzinfo=UTC))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import threading
 import time
@@ -12,13 +13,16 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import example
+from hypothesis import strategies as st
 from tenacity import wait_none
 
 from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError, TryAgainError, WeChatError
 from airflow_wechat.client.periods import BEIJING
-from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.secret import Secret, is_sendable
 from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer, split_token_url
-from client.scripted import DROPPED, Reply, Script, ScriptedServer
+from client.scripted import DROPPED, Reply, Script, ScriptedServer, serving
+from fuzzing import any_text, fuzzed, json_values, numbers
 
 PATH = "/wechat/token"
 KEY = "KEY+of/the=server&"
@@ -299,3 +303,33 @@ def test_a_url_that_is_not_allowed_names_the_field_and_is_not_repeated(url: str)
 
 def test_a_bare_host_means_https() -> None:
     assert split_token_url("tokens.example/t?key=1") == ("https://tokens.example", "/t", "key=1")
+
+
+steps = st.lists(st.sampled_from(("access_token", "expires_in", "a", "0", "1", "9" * 5000)) | any_text, max_size=3)
+served = json_values | st.dictionaries(
+    st.sampled_from(("access_token", "expires_in", "a")), json_values | numbers | st.text(), min_size=1
+)
+
+
+@fuzzed(
+    "whatever a token server says, wherever its token is: a token that can be sent, or a documented error",
+    served,
+    steps,
+    steps,
+    few=30,
+    many=1_000,
+)
+@example({"a": ["\ud800"]}, ["a", "0"], ["b"])
+@example({"access_token": "t", "expires_in": [1]}, ["access_token"], ["expires_in", "9" * 5000])
+def test_any_token_server_gives_a_token_or_is_refused(answer: Any, token: list[str], ends: list[str]) -> None:
+    body = json.dumps(answer).encode()
+    with serving() as server:
+        server.on(PATH, body)
+        try:
+            given = asking(server, ".".join(token), ".".join(ends), tries=1).token()
+        except WeChatError as error:
+            assert len(str(error)) < 1_000
+            return
+
+    assert is_sendable(given)
+    assert json.dumps(given).encode() in body

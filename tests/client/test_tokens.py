@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hypothesis import example
+from hypothesis import strategies as st
 from tenacity import wait_none
 
 from airflow_wechat.client.errors import (
@@ -15,10 +17,13 @@ from airflow_wechat.client.errors import (
     TryAgainError,
     WeChatError,
 )
+from airflow_wechat.client.secret import is_sendable
 from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
+from airflow_wechat.client.tokens import LONGEST_LIFE, issued_by
 from airflow_wechat.client.transport import Transport
 from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer
+from fuzzing import fuzzed, json_objects, json_values, numbers
 
 THREADS = 32
 
@@ -367,3 +372,40 @@ def test_neither_secret_nor_token_is_in_the_repr(server: ScriptedServer, tokens:
 
     assert "68_NEW" not in repr(tokens) + repr(tokens._held)
     assert "the-secret" not in repr(tokens)
+
+
+@fuzzed(
+    "any JSON as a token's answer: a token that can be sent, for as long as it lives, or a documented error",
+    json_objects
+    | st.fixed_dictionaries(
+        {"access_token": json_values | st.text(), "expires_in": numbers | json_values | st.floats(0, 1e10)}
+    ),
+)
+@example({"access_token": "\ud800", "expires_in": 7200})
+def test_any_json_object_gives_a_token_or_an_error_to_check(answer: dict[str, Any]) -> None:
+    try:
+        issued = issued_by(answer, "/path")
+    except CheckAnswerError as error:
+        assert len(str(error)) < 500
+        return
+
+    assert issued.value == answer["access_token"]
+    assert is_sendable(issued.value)
+    assert 0 < issued.lifetime == answer["expires_in"] < LONGEST_LIFE
+
+
+@pytest.mark.parametrize("token", [None, "", 7, ["t"], "half a \ud800"])
+def test_what_is_no_token_is_refused_by_the_name_it_should_have(token: Any) -> None:
+    with pytest.raises(CheckAnswerError, match=r"^from /path: no authorizer_access_token in the answer"):
+        issued_by({"authorizer_access_token": token, "expires_in": 1}, "/path", "authorizer_access_token")
+
+
+@pytest.mark.parametrize("lifetime", [None, "7200", True, 0, -1, 1e9, 10**400, float("nan")])
+def test_a_life_that_is_none_is_refused(lifetime: Any) -> None:
+    with pytest.raises(CheckAnswerError, match=r"^from /path: expires_in is .*, expected seconds"):
+        issued_by(giving("t", lifetime), "/path")
+
+
+@pytest.mark.parametrize("lifetime", [0.5, 1, 7200, 1e9 - 1])
+def test_a_life_of_any_length_counts(lifetime: float) -> None:
+    assert issued_by(giving("t", lifetime), "/path").lifetime == lifetime

@@ -21,6 +21,8 @@ import pytest
 import requests
 import tenacity
 import trustme
+from hypothesis import example
+from hypothesis import strategies as st
 from tenacity import wait_none
 
 from airflow_wechat.client import transport as transport_module
@@ -39,6 +41,7 @@ from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.transport import Network, Transport
 from canaries import Everything, everything_logged, spelled_in, spellings, told, with_small_escapes
 from client.scripted import DROPPED, Gate, Reply, Request, Script, ScriptedServer, hanging_up, serving
+from fuzzing import fuzzed
 
 PATH = "/datacube/getweanalysisappiddailyvisittrend"
 OTHER_PATH = "/elsewhere"
@@ -135,7 +138,21 @@ def test_what_names_no_web_host_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://host:port", "https://host:99999", "https://[::1", "https://wx1:PASSWORD"]
+    "url",
+    [
+        "https://host:port",
+        "https://host:99999",
+        "https://[::1",
+        "https://wx1:PASSWORD",
+        "http://127.0.0.1\\PASSWORD",
+        "http://127.0.0.1\t.PASSWORD",
+        "http://local\nhost",
+        "https://host/a PASSWORD",
+        "https://host/\ud800",
+        "https://{host}",
+        "https://host%2fPASSWORD",
+        "https://host;PASSWORD",
+    ],
 )
 def test_an_unreadable_host_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ValueError, match="cannot be read: give https://HOST") as caught:
@@ -736,3 +753,39 @@ def test_a_bundle_of_the_environment_that_is_not_there_ends_the_task_and_is_name
 
     with pytest.raises(FixRequestError, match=r"/nowhere/ca\.pem.*REQUESTS_CA_BUNDLE"):
         post("https://127.0.0.1:9")
+
+
+# Whatever a server says
+
+HEADERS = ("Date", "Content-Type", "Content-Encoding", "Location", "Transfer-Encoding", "Set-Cookie", "Retry-After")
+header_texts = st.sampled_from(
+    ("gzip", "deflate", "gzip, gzip", "chunked", "application/json", "text/html; charset=latin-1", "http://[::1")
+) | st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=30)
+dates = st.lists(
+    st.sampled_from(("Mon,", "01", "1", "Jan", "Jan-26", "2026", "99999", "00:00:00", ":", ",", "GMT", "+9999", "-", ""))
+).map(" ".join)
+replies = st.builds(
+    Reply,
+    st.binary(max_size=40) | st.sampled_from((b"{}", b'{"list":[]}', gzip.compress(b"{}"), b"0\r\n\r\n", b"-1\r\n")),
+    st.sampled_from((200, 200, 200, 204, 301, 304, 401, 429, 500, 999)),
+    st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=8),
+    st.lists(st.tuples(st.sampled_from(HEADERS), header_texts | dates), max_size=4).map(tuple),
+)
+
+
+@fuzzed(
+    "whatever a server says, headers too: an object, or a documented error", replies, few=50, many=1_500
+)
+@example(Reply(b"{}", headers=(("Date", "Mon, 01 Jan , 00:00:00 GMT"),)))
+def test_any_reply_gives_an_object_or_a_documented_error(reply: Reply) -> None:
+    with serving() as server:
+        server.on(PATH, reply)
+        try:
+            answer = post(server.url, tries=1, network=Network(timeout=5))
+        except WeChatError as error:
+            assert len(str(error)) < 1_000
+            assert len(server.requests) == 1
+            return
+
+    assert type(answer) is dict
+    assert reply.status == 200

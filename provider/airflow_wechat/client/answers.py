@@ -20,6 +20,7 @@ Answer = dict[str, Any]
 
 _NOT_JSON = object()
 _LONGEST_ERRMSG = 1000
+_DEEPEST = 100  # levels of JSON; what is read near Python's own limit could not be written again
 _INT64 = range(-(2**63), 2**63)
 _TOKEN = re.compile(rb'(token(?:"\s*:\s*"|=))[^"&\s]*')
 
@@ -28,13 +29,21 @@ def decode(body: bytes, path: str, *, quoting: bool = True) -> Answer:
     """Read the JSON object in a body.
 
     :param quoting: whether an error may quote how the body begins
-    :raises CheckAnswerError: for HTML, cut-off JSON, JSON that is no object, and numbers JSON does not know
+    :raises CheckAnswerError: for HTML, cut-off JSON, JSON that is no object or is nested without end, and
+        numbers JSON does not know
     """
     answer = _parsed(body)
     if not isinstance(answer, dict):
         what = "not JSON" if answer is _NOT_JSON else "not a JSON object"
         raise CheckAnswerError(f"{what} but {_glimpse(body) if quoting else _kind(body)}", path=path)
+    if _is_deeper(answer, _DEEPEST):
+        raise CheckAnswerError(f"JSON of more than {_DEEPEST} levels", path=path)
     return answer
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(held, levels - 1) for held in inner)
 
 
 def _parsed(body: bytes) -> Any:
@@ -93,14 +102,15 @@ def quota_in(answer: Answer, path: str) -> Quota:
     try:
         limit, used, remaining = (int(numbers[name]) for name in ("daily_limit", "used", "remain"))
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise CheckAnswerError(f"no quota in the answer, only {sorted(answer)[:10]}", path=path) from None
+        raise CheckAnswerError(f"no quota in the answer, {_names_in(answer)}", path=path) from None
     rate = numbers.get("rate_limit") or answer.get("rate_limit")  # WeChat's pages show both places
     return Quota(limit, used, remaining, a_minute=_a_minute(rate))
 
 
 def _a_minute(rate: Any) -> float | None:
-    with suppress(TypeError, KeyError, ValueError, ZeroDivisionError):
-        return 60 * float(rate["call_count"]) / float(rate["refresh_second"])
+    with suppress(TypeError, KeyError, ValueError, ArithmeticError):
+        a_minute = 60 * float(rate["call_count"]) / float(rate["refresh_second"])
+        return a_minute if math.isfinite(a_minute) else None
     return None
 
 
@@ -112,7 +122,7 @@ def rows_of(report: Report, period: Period, app_id: str, answer: Answer, fetched
     """
     entries = answer.get("list")
     if not isinstance(entries, list):
-        _refuse(report, f"no list in the answer, only {sorted(answer)[:10]}")
+        _refuse(report, f"no list in the answer, {_names_in(answer)}")
     if len(entries) > 1:
         _refuse(report, f"{len(entries)} rows for {period}, expected one")
     return [_row(report, period, app_id, entry, fetched_at) for entry in entries]
@@ -169,6 +179,10 @@ def _finite(text: str) -> float:
 
 def _shown(value: Any) -> str:
     return repr(value)[:80]
+
+
+def _names_in(answer: Answer) -> str:
+    return f"only {sorted(answer)[:10]!r:.300}"
 
 
 def _glimpse(body: bytes) -> str:

@@ -16,7 +16,7 @@ from airflow_wechat.client.client import WeChatClient
 from airflow_wechat.client.errors import FixCredentialsError
 from airflow_wechat.client.options import SEALING, Options
 from airflow_wechat.client.routes import Route, by_cloud_function, by_https
-from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.secret import Secret, is_sendable
 from airflow_wechat.client.token_sources.authorizer import AuthorizerToken
 from airflow_wechat.client.token_sources.classic import ClassicToken
 from airflow_wechat.client.token_sources.cloud_run import CloudRunToken
@@ -85,6 +85,8 @@ def client_from(settings: Settings, *, renews: bool = True, **transport_options:
 def _require(value: str, name: str) -> None:
     if not value.strip():
         raise FixCredentialsError(f"the connection has no {name}")
+    if not is_sendable(value):
+        raise FixCredentialsError(f"{name} in the connection holds half a character")
 
 
 def _network(options: Options) -> Network:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 DEFAULT_BASE_URL = "https://api.weixin.qq.com"
+
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(?:%[\w.-]+)?")
 
 
 def check_base_url(base_url: str, *, tokenless: bool = False) -> str:
@@ -20,7 +23,7 @@ def check_base_url(base_url: str, *, tokenless: bool = False) -> str:
     scheme, _, rest = url.rpartition("://")
     url = f"{scheme.lower() or 'https'}://{rest}".rstrip("/")
     parts = _parts(url)
-    if parts is None or "\\" in url:  # who connects may take another part of it for the host
+    if parts is None or not _is_plain(url, parts.hostname):
         raise ValueError(f"base URL cannot be read: give https://HOST, as {DEFAULT_BASE_URL}")
     if parts.username is not None or "?" in url or "#" in url:
         raise ValueError(f"base URL for {parts.hostname!r} must not carry a user, a query or a fragment")
@@ -41,6 +44,11 @@ def _parts(url: str) -> SplitResult | None:
         _ = parts.port  # raises for a port that is none
         return parts
     return None
+
+
+def _is_plain(url: str, host: str | None) -> bool:
+    # Of anything else who connects may take another part for the host than we do.
+    return url.isprintable() and not re.search(r"[\\\s]", url) and (not host or bool(_HOST.fullmatch(host)))
 
 
 def is_loopback(host: str) -> bool:

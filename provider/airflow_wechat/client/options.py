@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
+from airflow_wechat.client.secret import is_sendable
+
 
 @dataclass(frozen=True)
 class Option:
@@ -231,6 +233,8 @@ def _wrong(option: Option, value: Any) -> Iterator[str]:
         yield from _wrong_number(option, value)
     elif not isinstance(value, str):
         yield f"{option.name} is {type(value).__name__}, expected a text"
+    elif value and not is_sendable(value):
+        yield f"{option.name} holds half a character: write it again"
     elif option.choices and value.strip() and value.strip() not in option.choices:
         yield f"{option.name}={value!r:.60} is not allowed: give {', '.join(option.choices)}"
 

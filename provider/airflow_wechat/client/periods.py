@@ -167,16 +167,25 @@ def midnight(day: date) -> pendulum.DateTime:
 def beijing_day(moment: datetime) -> date:
     """Return the day in Beijing at a moment that carries a time zone.
 
-    :raises ValueError: for a moment without a time zone
+    :raises ValueError: for a moment without a time zone, and for one whose day the calendar does not have
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone, so its day in Beijing is not known")
-    return moment.astimezone(BEIJING).date()
+    try:
+        return moment.astimezone(BEIJING).date()
+    except OverflowError:
+        raise ValueError(f"{moment.isoformat()} lies outside the calendar in Beijing") from None
 
 
 def latest_complete(granularity: Granularity, moment: datetime) -> Period:
-    """Return the latest period that is over in Beijing at ``moment``; one that ends right then is over."""
-    return granularity.period_of(beijing_day(moment)).earlier(1)
+    """Return the latest period that is over in Beijing at ``moment``; one that ends right then is over.
+
+    :raises ValueError: where the calendar has none, and for what :func:`beijing_day` refuses
+    """
+    try:
+        return granularity.period_of(beijing_day(moment)).earlier(1)
+    except OverflowError:
+        raise ValueError(f"no {granularity.noun} of the calendar is over at {moment.isoformat()}") from None
 
 
 def periods_between(granularity: Granularity, begin: date, end: date) -> PeriodRange:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 
 HIDDEN = "***"
@@ -18,6 +19,13 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return HIDDEN
+
+
+def is_sendable(text: str) -> bool:
+    """Tell whether a text can be sent; half a character, as JSON may hold one, cannot."""
+    with suppress(UnicodeEncodeError):  # whose words, and so a chain, would hold the text
+        return bool(text.encode())
+    return False
 
 
 def secrets_in(values: Iterable[object]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from airflow_wechat.client.answers import Answer
 from airflow_wechat.client.errors import CheckAnswerError, WeChatError
-from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.secret import Secret, is_sendable
 
 LONGEST_LIFE = 1e9
 """Seconds; more than that is a moment, or nonsense."""
@@ -141,7 +141,7 @@ def issued_by(answer: Answer, path: str, name: str = "access_token") -> Issued:
     :raises CheckAnswerError: where there is none, or no life in ``expires_in``
     """
     value, lifetime = answer.get(name), answer.get("expires_in")
-    if not (isinstance(value, str) and value):
+    if not (isinstance(value, str) and is_sendable(value)):
         raise CheckAnswerError(f"no {name} in the answer", path=path)
     if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime < LONGEST_LIFE:
         raise CheckAnswerError(f"expires_in is {lifetime!r:.80}, expected seconds", path=path)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from airflow_wechat.client.errors import FixCredentialsError, RenewTokenError
-from airflow_wechat.client.secret import HIDDEN, Secret
+from airflow_wechat.client.secret import HIDDEN, Secret, is_sendable
 from airflow_wechat.client.tokens import Clock, HeldToken, Issued, TokenSource, issued_by
 from airflow_wechat.client.transport import Transport
 
@@ -94,8 +94,10 @@ class AuthorizerToken(HeldToken):
         return issued_by(answer, AUTHORIZER_TOKEN_PATH, "authorizer_access_token")
 
     def _note_refresh_token(self, answered: object) -> None:
-        if not isinstance(answered, str) or answered in ("", self._refresh_token, HIDDEN):
+        if not isinstance(answered, str) or answered in (self._refresh_token, HIDDEN):
             return
+        if not is_sendable(answered):
+            return  # it could not be kept either
         self._refresh_token = Secret(answered)
         _log.warning(
             "WeChat has changed the authorizer_refresh_token of %s: the one in the connection's Extra ends "

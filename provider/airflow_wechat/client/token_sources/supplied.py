@@ -16,7 +16,7 @@ from airflow_wechat.client.answers import Answer
 from airflow_wechat.client.base_url import check_base_url
 from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError
 from airflow_wechat.client.options import OPTIONS
-from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.secret import Secret, is_sendable
 from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, Proof
 from airflow_wechat.client.transport import USUAL_NETWORK, Network, Transport
 
@@ -104,9 +104,9 @@ class TokenServer(HeldToken):
         except CheckAnswerError as error:
             raise CheckAnswerError(error.errmsg, path=_NAME, advice=_ADVICE) from None
         token = _found(answer, self._token_path)
-        if not (isinstance(token, str) and token):
+        if not (isinstance(token, str) and is_sendable(token)):
             raise CheckAnswerError(
-                f"no token at token_path {self._token_path!r} in the answer, which has {_names_in(answer)}",
+                f"no token at token_path {self._token_path!r:.200} in the answer, which has {_names_in(answer)}",
                 path=_NAME,
                 advice="correct token_path in the connection's Extra, or mend the token server",
             )
@@ -151,7 +151,7 @@ def _found(answer: Any, path: str) -> Any:
     for step in path.split("."):
         if isinstance(answer, dict):
             answer = answer.get(step)
-        elif isinstance(answer, list) and step.isdecimal() and int(step) < len(answer):
+        elif isinstance(answer, list) and re.fullmatch("[0-9]{1,9}", step) and int(step) < len(answer):
             answer = answer[int(step)]
         else:
             return None
