@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from datetime import date
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
+from hypothesis import example
+from hypothesis import strategies as st
 
 from airflow_wechat.client.errors import FixCredentialsError
-from airflow_wechat.client.options import SEALING
+from airflow_wechat.client.options import OPTIONS, SEALING
 from airflow_wechat.client.periods import Granularity
 from airflow_wechat.hooks.wechat import WeChatHook, client_of
 from airflow_wechat.sandbox import Sandbox
+from fuzzing import any_text, fuzzed, json_values
 from runs import connect
 
 YESTERYEAR = Granularity.DAILY.period_of(date(2025, 3, 13))
@@ -230,3 +236,38 @@ def test_the_test_button_asks_for_no_data(wechat):
     WeChatHook().test_connection()
 
     assert [request.path for request in wechat.requests] == ["/cgi-bin/stable_token"]
+
+
+hosts = st.sampled_from((None, "api.weixin.qq.com", "http://127.0.0.1", "https://gate.example/wx", "[::1]")) | any_text
+ports = st.none() | st.sampled_from((0, 80, 8443, 99999, -1)) | st.integers()
+extras = st.dictionaries(st.sampled_from(list(OPTIONS)), any_text | json_values, max_size=2) | json_values
+
+
+@fuzzed(
+    "whatever the fields of a connection hold: a client of the host they name, or refused by the field's name",
+    st.none() | st.just("wx1") | any_text,
+    st.none() | st.just("secret") | any_text,
+    hosts,
+    ports,
+    extras.map(json.dumps) | any_text | st.none(),
+    many=1_500,
+)
+@example("wx1", "s", "127.0.0.1:80", 90, None)
+@example("wx1", "s", "http://127.0.0.1@evil.example", 80, "{}")
+@example("wx1", "s", "http://127.0.0.1", 80, '{"proxy": "\\ud800"}')
+@example("wx1", "s", None, None, "[" * 2_000)
+def test_any_connection_gives_a_client_of_its_host_or_is_refused(login, password, host, port, extra):
+    # Not Airflow's own class, which refuses some of it, each version another part.
+    connection = SimpleNamespace(
+        conn_id="c", login=login, password=password, host=host, port=port, extra=extra
+    )
+
+    try:
+        base_url = client_of(connection).base_url
+    except (FixCredentialsError, ValueError) as error:
+        assert type(error) in (FixCredentialsError, ValueError)
+        return
+
+    asked = urlsplit(base_url)
+    assert asked.hostname in (host or "api.weixin.qq.com").lower()
+    assert not port or asked.port == port

@@ -16,14 +16,17 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from hypothesis import example
+from hypothesis import strategies as st
 
 from airflow_wechat.client.reports import REPORTS, get_report
 from airflow_wechat.operators.report import BadArgumentError
 from airflow_wechat.sandbox.numbers import entry_of
-from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObjectStorageOperator
+from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObjectStorageOperator, split_path
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
 from bad_line import GOOD, BadLine, End, Fault
 from e2e.processes import free_ports
+from fuzzing import any_text, fuzzed
 from runs import connect, context_of_run
 from s3_server import SECRET, Bucket, connection_to, running_s3
 
@@ -364,3 +367,26 @@ def test_no_log_line_tells_a_secret_not_even_at_debug(wechat, s3, caplog):
     assert "StringToSign" in caplog.text  # it did listen to what signs the requests
     for secret in (SECRET, quote(SECRET, safe=""), wechat.app.secret):
         assert secret not in caplog.text
+
+
+places = st.lists(
+    st.sampled_from(("s3", "://", "/", "..", "@", ":", "?", "#", "bucket", "file", " ", "\0")) | any_text, max_size=8
+)
+
+
+@fuzzed("any path of a lake: refused, or taken without a way up, a password or a query", places.map("".join))
+@example("/lake/../../etc")
+@example("s3://user:pass@bucket/lake")
+@example("file://host/lake")
+def test_any_path_is_refused_or_leads_where_it_says(path):
+    try:
+        place, conn_id = split_path(path)
+    except ValueError as error:
+        assert type(error) is ValueError
+        return
+
+    scheme, _, rest = place.rpartition("://")
+    assert path in (place, f"{scheme}://{conn_id}@{rest}", f"{scheme}://@{rest}", f"{conn_id}@{rest}", f"@{rest}")
+    assert ".." not in place.split("/")
+    assert not {"?", "#"} & {*place}
+    assert ":" not in (conn_id or "")

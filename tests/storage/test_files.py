@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -14,10 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from hypothesis import example
+from hypothesis import strategies as st
 
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.storage import files as storage
 from airflow_wechat.storage.files import NotWritableError, ReportFiles
+from fuzzing import any_text, fuzzed
 
 DAILY = get_report("daily_visit_trend")
 
@@ -227,3 +231,31 @@ def test_the_top_of_a_store_is_looked_at_as_the_store_names_it(monkeypatch, root
     ReportFiles(MemoryFileSystem(), root, DAILY, "jsonl").prepare()
 
     assert looked_at == [top]
+
+
+folders = st.lists(st.sampled_from(("lake", ".", "", " ", "a" * 300, "\0", "\ud800")) | any_text, max_size=3)
+app_ids = st.sampled_from(("wx1", "..", "../wx1", "/etc", "")) | any_text
+
+
+@fuzzed(
+    "any folder and AppID: a file under that folder, or refused",
+    folders.map("/".join).filter(lambda path: ".." not in path.split("/")),
+    app_ids,
+)
+@example("a\0b", "wx1")
+@example("\ud800", "wx1")
+@example("a" * 300, "wx1")
+def test_any_place_is_written_to_or_refused(place, app_id):
+    row = dict.fromkeys((column.name for column in DAILY.columns), 1) | {"app_id": app_id}
+    with tempfile.TemporaryDirectory() as top:
+        files = ReportFiles(LocalFileSystem(), f"{top}/{place}", DAILY, "jsonl")
+        try:
+            files.prepare()
+            files.replace([row])
+        except ValueError as error:
+            assert type(error) in (ValueError, NotWritableError)
+            assert not [file for file in Path(top).rglob("*") if file.is_file()]
+            return
+
+        (found,) = [file for file in Path(top).rglob("*") if file.is_file()]
+        assert str(found) == str(Path(files.place_of(row)))

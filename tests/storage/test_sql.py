@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from airflow_wechat.client.reports import REPORTS, get_report
-from airflow_wechat.storage.sql import TableMismatchError, check_table_name
+from airflow_wechat.storage.sql import ReportTable, TableMismatchError, check_table_name
+from fuzzing import any_text, fuzzed, json_values
 
 DAY = date(2026, 1, 1)
 DAILY = get_report("daily_visit_trend")
@@ -476,3 +477,31 @@ class TestName:
         )
         postgres.sql(f'DROP TABLE "{schema or "public"}"."{bare}"')
         assert found == [(schema or "public", bare)]
+
+
+names = st.one_of(
+    any_text,
+    json_values,
+    st.text(alphabet="aZ_09.\"'`;-[] ", max_size=12),
+    st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?", fullmatch=True),
+)
+
+
+@fuzzed("any name of a table: refused, or taken to the letter for that one table", names)
+@example("a" * 63 + "." + "b" * 63)
+@example("a" * 64)
+@example("main.a\n")
+def test_any_name_is_refused_or_makes_exactly_that_table(name):
+    try:
+        schema, table = check_table_name(name)
+    except ValueError as error:
+        assert type(error) is ValueError
+        assert str(error).startswith("table=")
+        return
+
+    assert ".".join(filter(None, (schema, table))) == name
+    assert name.replace(".", "a").replace("_", "a").isalnum() and name.isascii()
+    assume(schema is None and not table.lower().startswith("sqlite_"))
+    engine = sa.create_engine("sqlite://")
+    ReportTable(engine, DAILY, name).create()
+    assert sa.inspect(engine).get_table_names() == [name]

@@ -165,7 +165,7 @@ def _given_options(connection: Connection) -> Options:
 
 def _extra(connection: Connection) -> object:
     # Not extra_dejson: it takes what is no JSON for an empty object, and an AppSecret would be sent.
-    with suppress(ValueError):  # its chain would hold the whole text
+    with suppress(ValueError, RecursionError):  # its chain would hold the whole text
         return json.loads((connection.extra or "").strip() or "{}")
     raise ValueError("the connection's Extra is no JSON: correct it, Airflow passes over what it says")
 

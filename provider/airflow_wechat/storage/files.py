@@ -100,13 +100,15 @@ class ReportFiles:
     def _refusing_what_cannot_be_written(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, ValueError) as error:
             if why := _why_no_retry_helps(error):
-                raise NotWritableError(f"{self._root} cannot be written, {why}: {error}") from error
+                raise NotWritableError(f"{self._root!a} cannot be written, {why}: {error}") from error
             raise
 
 
-def _why_no_retry_helps(error: OSError) -> str | None:
+def _why_no_retry_helps(error: OSError | ValueError) -> str | None:
+    if isinstance(error, ValueError) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return "it cannot be a folder's name"
     if isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)):
         return "it is not there or no folder"
     if _s3_code(error) in _PASSING_IN_S3:
