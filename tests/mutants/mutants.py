@@ -1,0 +1,224 @@
+"""Mutation testing of the client and the storage: changes that no test notices.
+
+``make mutants`` runs it, ``make mutants ONLY=client.answers`` for one module. Each module is changed in one small
+way after the other and meets the tests that know it best. Writes docs/mutants.json and docs/mutants.md; exits
+with 1 where a change survives that ``survivors.toml`` does not explain.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+WORK = ROOT / ".mutants"
+JSON = ROOT / "docs/mutants.json"
+EXPLAINED = Path(__file__).with_name("survivors.toml")
+
+MODULES: dict[str, str] = {
+    "client.answers": "client/test_answers.py client/test_client.py client/test_routes.py",
+    "client.periods": "client/test_periods.py",
+    "client.errors": "client/test_errors.py client/test_answers.py",
+    "client.tokens": "client/test_tokens.py client/test_supplied_token.py",
+    "client.reports": "client/test_reports.py",
+    "client.options": "client/test_options.py",
+    "client.base_url": "client/test_transport.py client/test_assembly.py",
+    "client.client": "client/test_client.py",
+    "client.secret": "client/test_transport.py",
+    "client.assembly": "client/test_assembly.py client/test_authorizer_token.py client/test_supplied_token.py",
+    "client.routes": "client/test_routes.py client/test_client.py",
+    "client.token_sources.stable": "client/test_tokens.py",
+    "client.token_sources.supplied": "client/test_supplied_token.py client/test_tokens.py",
+    "client.token_sources.authorizer": "client/test_authorizer_token.py",
+    "client.token_sources.classic": "client/test_classic_token.py",
+    "client.token_sources.cloud_run": "client/test_cloud_run_token.py",
+    "client.transport": "client/test_transport.py client/test_sealing.py",
+    "client.bounded": "client/test_bad_line.py client/test_transport.py",
+    "client.sealing": "client/test_sealing.py",
+    "client.sealing_keys": "client/test_sealing.py",
+    "client.signing": "client/test_sealing.py",
+    "storage.values": "storage/test_formats.py storage/test_sql.py",
+    "storage.formats": "storage/test_formats.py",
+    "storage.files": "storage/test_files.py",
+    "storage.sql": "storage/test_sql.py",
+}
+"""The modules, those that matter most first, and the tests that each change meets."""
+
+OPTIONS = {
+    "client.base_url": ["-k", "allowed or plain_http or names_no or unreadable or fragment or loopback"],
+    "client.secret": ["-k", "secret"],
+    "storage.sql": ["-k", "not pymysql and not mysqldb"],
+    "storage.values": ["-k", "sqlite or formats"],
+    "client.token_sources.classic": ["-k", "not sixteen_processes"],
+}
+"""What pytest is told of a module's tests: leave out what is slow and shows nothing more of it."""
+
+AGAIN = {
+    "storage.sql": ["tests/storage/test_mariadb.py"],
+}
+"""What else a change must survive."""
+
+_PATIENCE = 300  # seconds for the tests of a change that has survived once
+
+Mutant = dict[str, str]
+
+
+def main(only: list[str]) -> int:
+    if unknown := [name for name in only if name not in MODULES]:
+        sys.exit(f"{', '.join(unknown)} is no module: ONLY may name {', '.join(MODULES)}")
+    document = json.loads(JSON.read_text()) if JSON.exists() else {"modules": {}}
+    for module in only or MODULES:
+        document["modules"][module] = mutated(module)
+        write(document)
+    unexplained = list(_unexplained(document))
+    print(f"{len(unexplained)} survivors that survivors.toml does not explain")
+    return 1 if unexplained else 0
+
+
+def mutated(module: str) -> dict[str, Any]:
+    """Try every change of a module; return how many there were, and those that survived."""
+    folder = WORK / module
+    _lay_out(folder, module)
+    subprocess.run(_mutmut("run", "--max-children", "1"), cwd=folder, check=True)
+    told = subprocess.run(
+        _mutmut("results", "--all", "true"), cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+    fates = dict(line.strip().rsplit(": ", 1) for line in told.splitlines() if "__mutmut_" in line)
+    left = [name for name, fate in fates.items() if fate not in ("killed", "timeout")]
+    left = [name for name in left if _survives(folder, module, name)]
+    return {
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "mutants": len(fates),
+        "killed": len(fates) - len(left),
+        "survivors": [_mutant(folder, name) for name in left],
+    }
+
+
+def _survives(folder: Path, module: str, name: str) -> bool:
+    """Tell whether a change survives in a process of its own, where it counts for imports as well."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *_tests_of(module), *AGAIN.get(module, ())]
+    place = folder / "mutants"
+    try:
+        done = subprocess.run(
+            command,
+            cwd=place,
+            env=os.environ | {"MUTANT_UNDER_TEST": name, "PYTHONPATH": f"{place}/src"},
+            check=False,
+            capture_output=True,
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _tests_of(module: str) -> list[str]:
+    return [f"tests/{file}" for file in MODULES[module].split()]
+
+
+def _mutmut(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "mutmut", *arguments]
+
+
+def _lay_out(folder: Path, module: str) -> None:
+    """Copy the project to where it may be changed, told what to change and what to run."""
+    shutil.rmtree(folder, ignore_errors=True)
+    unwanted = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    shutil.copytree(ROOT / "provider", folder / "src", ignore=unwanted)
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=unwanted)
+    settings = {
+        "source_paths": ["src"],
+        "only_mutate": [f"src/airflow_wechat/{module.replace('.', '/')}.py"],
+        "pytest_add_cli_args": OPTIONS.get(module, []),
+        "pytest_add_cli_args_test_selection": _tests_of(module),
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    project = (ROOT / "pyproject.toml").read_text()
+    (folder / "pyproject.toml").write_text("\n".join([project, "[tool.mutmut]", *lines, ""]))
+
+
+def _mutant(folder: Path, name: str) -> Mutant:
+    shown = subprocess.run(
+        _mutmut("show", name), cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    was, becomes = (
+        "\n".join(line[1:].strip() for line in shown if line.startswith(sign) and line[1:2] != sign)
+        for sign in "-+"
+    )
+    return {"function": _function(name), "was": was, "becomes": becomes}
+
+
+def _function(name: str) -> str:
+    """Return a function's own name, of mutmut's ``module.x_name__mutmut_1`` or ``module.xǁClassǁname__mutmut_1``."""
+    mangled = name.rpartition("__mutmut_")[0].rpartition(".")[2]
+    return mangled.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in mangled else mangled.removeprefix("x_")
+
+
+def _reasons() -> dict[tuple[str, ...], str]:
+    known = tomllib.loads(EXPLAINED.read_text())
+    return {
+        (module, mutant["function"], mutant["was"], mutant["becomes"]): mutant["why"]
+        for module, mutants in known.items()
+        for mutant in mutants
+    }
+
+
+def _unexplained(document: dict[str, Any]) -> Iterator[Mutant]:
+    reasons = _reasons()
+    for module, found in document["modules"].items():
+        for mutant in found["survivors"]:
+            if (module, *mutant.values()) not in reasons:
+                yield mutant
+
+
+def write(document: dict[str, Any]) -> None:
+    """Write the figures down, and the page that shows them."""
+    document["modules"] = {name: document["modules"][name] for name in MODULES if name in document["modules"]}
+    JSON.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    JSON.with_suffix(".md").write_text("\n".join(page(document["modules"])) + "\n")
+
+
+def page(modules: dict[str, Any]) -> list[str]:
+    """Return the lines of the page: a table of all modules, then each survivor."""
+    reasons = _reasons()
+    lines = [
+        "# Mutants",
+        "",
+        "`make mutants` changes the client and the storage in one small way after the other (another operator, "
+        "another number, an argument left out …) and runs the tests that know the changed module. A change that "
+        "no test notices has survived; each is named below, with why it changes nothing that anybody could see.",
+        "",
+        "| module | mutants | killed | survivors | measured on |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for module, found in modules.items():
+        survivors = found["mutants"] - found["killed"]
+        lines.append(
+            f"| `{module}` | {found['mutants']:,} | {found['killed']:,} | {survivors:,} | {found['measured_on']} |"
+        )
+    for module, found in modules.items():
+        if found["survivors"]:
+            lines += ["", f"## `{module}`"]
+        for mutant in found["survivors"]:
+            why = reasons.get((module, *mutant.values()), "**not explained yet**")
+            lines += ["", f"In `{mutant['function']}`: {why}", "", "```diff", *_diff(mutant), "```"]
+    return lines
+
+
+def _diff(mutant: Mutant) -> list[str]:
+    return [
+        f"{sign} {line}" for sign, key in (("-", "was"), ("+", "becomes")) for line in mutant[key].splitlines()
+    ]
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    sys.exit(main(sys.argv[1:]))
