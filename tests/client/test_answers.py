@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -184,7 +186,17 @@ def test_an_empty_list_gives_no_row() -> None:
     assert rows({"list": []}) == []
 
 
-def test_the_time_of_the_answer_is_written_in_utc() -> None:
+@pytest.fixture
+def _in_shanghai() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Shanghai")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_shanghai")
+def test_the_time_of_the_answer_is_written_in_utc_wherever_the_machine_is() -> None:
     fetched_at = FETCHED_AT.astimezone(timezone(timedelta(hours=8)))
 
     [row] = rows_of(DAILY, DAY, "wx1", {"list": [ENTRY]}, fetched_at)
@@ -211,16 +223,20 @@ def test_several_rows_are_refused() -> None:
 
 @pytest.mark.parametrize("entry", [None, 1, "x", [], True, [ENTRY]])
 def test_a_row_that_is_no_object_is_refused(entry: Any) -> None:
-    with pytest.raises(CheckAnswerError, match="expected an object"):
+    with pytest.raises(CheckAnswerError, match="expected an object") as caught:
         rows({"list": [entry]})
+
+    assert f"the row for 2017-03-13 is {entry!r:.80}, expected" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "ref_date", ["20170312", "2017-03-13", "20170313-20170313", "201703", "", None, 20170313, [], "20170313 "]
 )
 def test_a_row_for_another_period_than_asked_is_refused(ref_date: Any) -> None:
-    with pytest.raises(CheckAnswerError, match="asked for 20170313, got ref_date"):
+    with pytest.raises(CheckAnswerError, match="asked for 20170313, got ref_date") as caught:
         row_of(ref_date=ref_date)
+
+    assert f"got ref_date {ref_date!r}." in str(caught.value)
 
 
 def test_a_row_without_its_period_is_refused() -> None:
@@ -255,8 +271,10 @@ def test_a_count_that_is_left_out_is_refused(name: str) -> None:
     ids=lambda value: repr(value)[:12],
 )
 def test_a_count_that_is_no_64_bit_integer_is_refused(name: str, value: Any) -> None:
-    with pytest.raises(CheckAnswerError, match=f"{name} is .*, expected a"):
+    with pytest.raises(CheckAnswerError, match=f"{name} is .*, expected a") as caught:
         row_of(**{name: value})
+
+    assert f"{name} is {value!r}"[:60] in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["session_cnt", "visit_uv_new"])
@@ -281,7 +299,23 @@ def test_a_refusal_names_the_path_and_does_not_repeat_a_long_value() -> None:
         row_of(visit_pv="x" * 10_000)
 
     assert caught.value.path == DAILY.path
-    assert len(str(caught.value)) < 500
+    assert caught.value.errmsg == f"visit_pv is '{'x' * 79}, expected a number"
+
+
+def test_an_answer_without_a_list_is_told_by_ten_of_its_names() -> None:
+    answer = {f"name_{number}": number for number in range(10, 30)}
+
+    with pytest.raises(CheckAnswerError) as caught:
+        rows(answer)
+
+    assert caught.value.errmsg == f"no list in the answer, only {list(answer)[:10]}"
+
+
+def test_names_without_end_are_not_repeated() -> None:
+    with pytest.raises(CheckAnswerError) as caught:
+        rows({"x" * 1_000_000: 1})
+
+    assert len(str(caught.value)) < 700
 
 
 # Bodies
@@ -390,16 +424,20 @@ def test_an_errcode_counts_even_beside_a_list() -> None:
     ids=lambda value: repr(value)[:12],
 )
 def test_an_errcode_that_is_no_number_is_refused(errcode: Any) -> None:
-    with pytest.raises(CheckAnswerError, match=r"errcode is .*, not a number") as caught:
+    with pytest.raises(CheckAnswerError, match=r"^from /path: errcode is .*, not a number") as caught:
         raise_for_errcode({"errcode": errcode}, "/path")
+
+    assert repr(errcode)[:80] in str(caught.value)
 
     assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("errmsg", [None, 7, ["x"], {"a": 1}])
 def test_an_errmsg_that_is_no_text_does_not_hide_the_errcode(errmsg: Any) -> None:
-    with pytest.raises(RenewTokenError):
+    with pytest.raises(RenewTokenError) as caught:
         raise_for_errcode({"errcode": 42001, "errmsg": errmsg}, "/path")
+
+    assert caught.value.errmsg == ("access token expired" if errmsg is None else str(errmsg))
 
 
 # Whatever WeChat says

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from airflow_wechat.client.client import Fetched, WeChatClient
+from airflow_wechat.client.answers import Quota
+from airflow_wechat.client.client import QUOTA_PATH, Fetched, WeChatClient
 from airflow_wechat.client.errors import (
     AskPermissionError,
     CheckAnswerError,
@@ -18,10 +20,15 @@ from airflow_wechat.client.errors import (
     RenewTokenError,
     TryAgainError,
     WaitForDataError,
+    WeChatError,
 )
 from airflow_wechat.client.periods import Granularity, Period
 from airflow_wechat.client.reports import REPORTS, Report
+from airflow_wechat.client.routes import INVOKE_PATH, by_cloud_function
+from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
+from airflow_wechat.client.token_sources.supplied import GivenToken
+from airflow_wechat.client.tokens import Proof
 from airflow_wechat.client.transport import Transport
 from client.scripted import Gate, Reply, Request, Script, ScriptedServer
 
@@ -255,6 +262,70 @@ def test_checking_credentials_asks_for_no_data(server: ScriptedServer, client: W
     assert [request.path for request in server.requests] == [STABLE_TOKEN_PATH]
 
 
+# Quota and credentials
+
+QUOTA = {"errcode": 0, "quota": {"daily_limit": 1000, "used": 3, "remain": 997}}
+
+
+def test_the_quota_is_asked_for_by_the_reports_path(server: ScriptedServer, client: WeChatClient) -> None:
+    server.on(QUOTA_PATH, QUOTA)
+
+    assert client.quota(WEEKLY) == Quota(1000, 3, 997)
+
+    [asked] = server.asked(QUOTA_PATH)
+    assert asked.json == {"cgi_path": WEEKLY.path}
+    assert asked.query == {"access_token": ["t1"]}
+
+
+@pytest.mark.parametrize("answer", [FORBIDDEN, {"errcode": 0}])
+def test_an_error_about_the_quota_names_its_call(
+    server: ScriptedServer, client: WeChatClient, answer: dict[str, Any]
+) -> None:
+    server.on(QUOTA_PATH, answer)
+
+    with pytest.raises(WeChatError, match=f"from {QUOTA_PATH}: ") as caught:
+        client.quota(DAILY)
+
+    assert caught.value.path == QUOTA_PATH
+
+
+def test_a_token_that_wechat_has_not_just_given_is_tried_on_the_quota(server: ScriptedServer) -> None:
+    server.on(QUOTA_PATH, QUOTA)
+    supplied = GivenToken(Secret("68_given"), "access_token")
+
+    proof = WeChatClient("wx1", Transport(server.url), supplied).check_credentials()
+
+    assert proof is Proof.TRIED
+    assert [request.json for request in server.requests] == [{"cgi_path": DAILY.path}]
+
+
+# Through a cloud function
+
+
+def test_a_token_refused_inside_the_function_is_not_renewed(
+    server: ScriptedServer, client: WeChatClient
+) -> None:
+    server.on(INVOKE_PATH, {"errcode": 0, "resp_data": json.dumps(STALE)})
+    client._route = by_cloud_function("e", "f")
+
+    with pytest.raises(RenewTokenError, match="not with ours"):
+        client.fetch(DAILY, DAY)
+
+    assert len(server.asked(INVOKE_PATH)) == len(server.asked(STABLE_TOKEN_PATH)) == 1
+
+
+def test_an_error_in_what_the_function_returned_names_its_own_call(
+    server: ScriptedServer, client: WeChatClient
+) -> None:
+    server.on(INVOKE_PATH, {"errcode": 0, "resp_data": "{}"})
+    client._route = by_cloud_function("e", "f")
+
+    with pytest.raises(CheckAnswerError, match="no list in the answer") as caught:
+        client.fetch(DAILY, DAY)
+
+    assert caught.value.path == DAILY.cloud_call
+
+
 # Many periods
 
 
@@ -463,8 +534,9 @@ def test_who_wants_no_more_waits_for_no_request_and_begins_none(
     next(fetched)
     gate.wait_for(3)
 
-    fetched.close()  # type: ignore[attr-defined]  # while WeChat holds three answers back
+    fetched.close()  # type: ignore[attr-defined]
 
+    assert gate.waiting == 3  # WeChat holds their answers back still
     gate.open()
     end_threads_of_a_fetch()
     assert len(server.asked(DAILY.path)) == 1 + 3
@@ -477,6 +549,7 @@ def test_a_failure_waits_for_no_request_and_begins_none(server: ScriptedServer, 
     with pytest.raises(AskPermissionError):
         next(client.fetch_many(DAILY, days(10_000), max_concurrency=3))
 
+    gate.wait_for(1)
     gate.open()
     end_threads_of_a_fetch()
     assert len(server.asked(DAILY.path)) <= 1 + 3

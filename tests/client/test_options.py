@@ -42,6 +42,9 @@ SEALED = dict.fromkeys(SEALING, "something")
         {"timeout": "5.5"},
         {"timeout": ""},
         {"timeout": "  "},
+        {"timeout": 0.5},
+        {"timeout": 86_400},
+        {"token_name": "alike, but another's"},
         dict.fromkeys(OPTIONS),
         dict.fromkeys(OPTIONS, ""),
         {"somebody_elses": [1], "__extra__": {}},
@@ -83,6 +86,7 @@ def test_what_fits_together_is_accepted(extra: dict[str, Any]) -> None:
         (SEALED | {"certificate": ""}, "needs certificate as well"),
         ({"timeout": 0}, "timeout=0 is not allowed: give a number above 0"),
         ({"timeout": True}, "timeout=True is not allowed"),
+        ({"timeout": "soon"}, "timeout='soon' is not allowed"),
         ({"timeout": 1e10}, "at most 86400"),
         ({"Token_Source": "classic"}, "'Token_Source' is no option: write token_source"),
         ({"ROUTE": "https"}, "'ROUTE' is no option: write route"),
@@ -101,6 +105,13 @@ def test_what_does_not_fit_is_refused_by_the_fields_name(extra: Any, words: str)
         Options.read(extra)
 
     assert words in str(caught.value)
+
+
+def test_what_is_given_goes_before_the_default() -> None:
+    options = Options.read(SERVED | {"timeout": 5, "token_path": "data.token"})
+
+    assert (options["token_source"], options["timeout"]) == ("supplied", "5")
+    assert (options["token_path"], options["expires_path"]) == ("data.token", "expires_in")
 
 
 def test_what_is_not_given_has_its_default() -> None:

@@ -121,14 +121,22 @@ def test_a_function_that_was_too_slow_says_what_the_limits_are(errcode: int) -> 
 def test_a_function_that_threw_says_so() -> None:
     thrown = {"errorCode": 1, "errorMessage": "user code exception caught", "stackTrace": "at …"}
 
-    with pytest.raises(CheckAnswerError, match=r"user code exception caught.*see its log"):
+    words = f"^from {CALL}: the cloud function failed: 'user code exception caught'. What to do: see its log in WeChat's"
+    with pytest.raises(CheckAnswerError, match=words):
         read(thrown)
 
 
 @pytest.mark.parametrize("answer", [{}, {"resp_data": None}, {"resp_data": {}}, {"resp_data": 7}])
 def test_a_call_that_returns_no_text_is_refused(answer: dict[str, Any]) -> None:
-    with pytest.raises(CheckAnswerError):
+    with pytest.raises(CheckAnswerError, match=f"^from {INVOKE_PATH}: no resp_data in the answer"):
         by_cloud_function("e", "f")(DAILY, MONDAY).read({"errcode": 0} | answer)
+
+
+def test_a_return_that_is_no_json_names_the_call_that_was_made() -> None:
+    with pytest.raises(CheckAnswerError, match="not JSON") as caught:
+        read("<html>")
+
+    assert caught.value.path == by_cloud_function("e", "f")(DAILY, MONDAY).name == CALL
 
 
 def test_a_token_refused_inside_the_function_is_not_taken_for_ours() -> None:

@@ -81,10 +81,14 @@ def post(url: str, **arguments: Any) -> Any:
         ("http://localhost:8000/", "http://localhost:8000"),
         ("http://LOCALHOST", "http://LOCALHOST"),
         ("127.0.0.1:8000", "https://127.0.0.1:8000"),
+        ("https://gateway.example/X/", "https://gateway.example/X"),
+        ("https://[fe80::1%eth0]:8000", "https://[fe80::1%eth0]:8000"),
+        ("https://my_gateway-1.example", "https://my_gateway-1.example"),
+        ("https://网关.example", "https://网关.example"),
     ],
 )
 def test_https_anywhere_and_http_on_loopback_are_allowed(given: str, used: str) -> None:
-    assert check_base_url(given) == used
+    assert check_base_url(given) == used == check_base_url(used)
     assert Transport(given).base_url == used
 
 
@@ -104,7 +108,7 @@ def test_https_anywhere_and_http_on_loopback_are_allowed(given: str, used: str) 
 )
 def test_plain_http_to_another_machine_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="plain http would show the AppSecret to the network; give https://"):
-        Transport(url)
+        check_base_url(url)
 
 
 @pytest.mark.parametrize(

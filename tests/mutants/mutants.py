@@ -32,7 +32,7 @@ MODULES: dict[str, str] = {
     "client.options": "client/test_options.py",
     "client.base_url": "client/test_transport.py client/test_assembly.py",
     "client.client": "client/test_client.py",
-    "client.secret": "client/test_transport.py",
+    "client.secret": "client/test_secret.py client/test_tokens.py",
     "client.assembly": "client/test_assembly.py client/test_authorizer_token.py client/test_supplied_token.py",
     "client.routes": "client/test_routes.py client/test_client.py",
     "client.token_sources.stable": "client/test_tokens.py",
@@ -54,7 +54,6 @@ MODULES: dict[str, str] = {
 
 OPTIONS = {
     "client.base_url": ["-k", "allowed or plain_http or names_no or unreadable or fragment or loopback"],
-    "client.secret": ["-k", "secret"],
     "storage.sql": ["-k", "not pymysql and not mysqldb"],
     "storage.values": ["-k", "sqlite or formats"],
     "client.token_sources.classic": ["-k", "not sixteen_processes"],
@@ -62,6 +61,11 @@ OPTIONS = {
 """What pytest is told of a module's tests: leave out what is slow and shows nothing more of it."""
 
 AGAIN = {
+    "client.tokens": ["tests/client/test_classic_token.py", "tests/client/test_cloud_run_token.py"],
+    "client.assembly": [
+        f"tests/client/test_{name}.py" for name in ("sandbox_roads", "sandbox_sealed", "sealing", "doctor_network")
+    ],
+    "client.transport": ["tests/client/test_bad_line.py", "tests/client/test_supplied_token.py"],
     "storage.sql": ["tests/storage/test_mariadb.py"],
 }
 """What else a change must survive."""

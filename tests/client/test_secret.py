@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_wechat.client.secret import Secret, hide, is_sendable, secrets_in
+
+
+def test_a_secret_of_eight_characters_is_one_and_a_shorter_one_would_garble_answers() -> None:
+    assert secrets_in([Secret("12345678"), Secret("1234567"), "no-secret-at-all", 7, None]) == ["12345678"]
+
+
+@pytest.mark.parametrize("written", ["密钥", "%E5%AF%86%e9%92%a5", r"\u5bc6\u94a5", r"密\u94A5"])
+def test_a_character_of_several_bytes_is_hidden_however_it_is_written(written: str) -> None:
+    assert hide(f"<{written}>".encode(), ["密钥"]) == b"<***>"
+
+
+def test_a_plus_stands_for_a_blank_and_for_nothing_else() -> None:
+    assert hide(b"a+c", ["a c"]) == b"***"
+    assert hide(b"a+c", ["abc"]) == b"a+c"
+
+
+@pytest.mark.parametrize(
+    ("text", "sendable"), [("68_token", True), ("密钥 😀", True), ("", False), ("\ud800", False), ("68_\udc80", False)]
+)
+def test_what_is_no_whole_text_cannot_be_sent(text: str, sendable: bool) -> None:
+    assert is_sendable(text) is sendable
