@@ -40,7 +40,8 @@ def reachable() -> bool:
         file.write(KNOWN_WEAK)
         file.flush()
         return any(
-            package.get("vulns") for package in audited("--requirement", file.name, "--no-deps", "--disable-pip")
+            package.get("vulns")
+            for package in audited("--requirement", file.name, "--no-deps", "--disable-pip")
         )
 
 

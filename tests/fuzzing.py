@@ -28,6 +28,12 @@ json_values = st.recursive(
 json_objects = st.dictionaries(any_text, json_values, max_size=4)
 
 
+def expect_ours(error: Exception, *kinds: type[Exception], longest: int = 5_000) -> None:
+    """Fail where an error is not one that we have made: of another class, or as long as what was refused."""
+    assert type(error) in kinds, f"{type(error).__name__} is not among {kinds}"
+    assert len(str(error)) < longest
+
+
 def fuzzed(promise: str, *strategies: st.SearchStrategy[Any], few: int = 100, many: int = MANY) -> Any:
     """Make a test of a property; its long run is a part of the reliability battery.
 

@@ -15,7 +15,7 @@ from airflow_wechat.client.answers import Quota, decode, quota_in, raise_for_err
 from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError, RenewTokenError, WeChatError
 from airflow_wechat.client.periods import Period
 from airflow_wechat.client.reports import REPORTS, Report, Row
-from fuzzing import fuzzed, json_objects, json_values, numbers
+from fuzzing import expect_ours, fuzzed, json_objects, json_values, numbers
 
 DAILY = REPORTS["daily_visit_trend"]
 WEEKLY = REPORTS["weekly_visit_trend"]
@@ -516,7 +516,7 @@ def test_any_json_object_gives_a_quota_or_an_error_to_check(answer: dict[str, An
     try:
         quota = quota_in(answer, "/path")
     except CheckAnswerError as error:
-        assert len(str(error)) < 700
+        expect_ours(error, CheckAnswerError, longest=700)
         return
 
     assert all(type(number) is int for number in (quota.daily_limit, quota.used, quota.remaining))
@@ -539,7 +539,9 @@ def test_any_json_object_gives_a_quota_or_an_error_to_check(answer: dict[str, An
     ],
 )
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_rate_counts_a_minute_wherever_wechat_puts_it(rate: Any, a_minute: float | None, inside: bool) -> None:
+def test_a_rate_counts_a_minute_wherever_wechat_puts_it(
+    rate: Any, a_minute: float | None, inside: bool
+) -> None:
     answer = {"quota": QUOTA | {"rate_limit": rate}} if inside else {"quota": QUOTA, "rate_limit": rate}
 
     assert quota_in(answer, "/path") == Quota(1000, 3, 997, a_minute)
@@ -549,7 +551,9 @@ def test_a_rate_counts_a_minute_wherever_wechat_puts_it(rate: Any, a_minute: flo
     "answer", [{"names": 1, "only": 2}, {"quota": [], "x" * 10_000: 1}, {"quota": QUOTA | {"used": None}}]
 )
 def test_an_answer_without_a_quota_is_refused_by_its_names(answer: dict[str, Any]) -> None:
-    with pytest.raises(CheckAnswerError, match=rf"^from /path: no quota in the answer, only \['{min(answer)[:9]}") as caught:
+    with pytest.raises(
+        CheckAnswerError, match=rf"^from /path: no quota in the answer, only \['{min(answer)[:9]}"
+    ) as caught:
         quota_in(answer, "/path")
 
     assert len(str(caught.value)) < 700

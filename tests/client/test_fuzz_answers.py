@@ -1,4 +1,4 @@
-"""The coverage-guided part of the fuzzing, where atheris is installed: it has wheels for some Pythons only."""
+"""The coverage-guided part of the fuzzing, where atheris is installed: it has no wheel for some Pythons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ PROGRAM = Path(figures.__file__).with_name("fuzz_answers.py")
 @pytest.mark.skipif(not find_spec("atheris"), reason="atheris has no wheel for this Python")
 def test_what_coverage_guided_fuzzing_finds_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
-    options = [f"-max_total_time={SECONDS}", "-max_len=4096", "-print_final_stats=1", f"-artifact_prefix={tmp_path}/"]
+    options = [
+        f"-max_total_time={SECONDS}",
+        "-max_len=4096",
+        "-print_final_stats=1",
+        f"-artifact_prefix={tmp_path}/",
+    ]
 
     done = subprocess.run(
         [sys.executable, PROGRAM, tmp_path / "corpus", *options],

@@ -23,7 +23,7 @@ from airflow_wechat.client.periods import (
     periods_of_run,
     stretches_of,
 )
-from fuzzing import any_text, fuzzed, json_values
+from fuzzing import any_text, expect_ours, fuzzed, json_values
 
 DAILY, WEEKLY, MONTHLY = Granularity.DAILY, Granularity.WEEKLY, Granularity.MONTHLY
 DAY = timedelta(days=1)
@@ -296,7 +296,9 @@ def test_dates_go_before_partition_before_interval_before_run_after(
 
 
 def test_a_run_that_says_nothing_is_refused_and_told_what_to_give() -> None:
-    with pytest.raises(ValueError, match=r"^the run carries neither partition, data interval nor run_after: give begin_date$"):
+    with pytest.raises(
+        ValueError, match=r"^the run carries neither partition, data interval nor run_after: give begin_date$"
+    ):
         ask()
 
 
@@ -805,7 +807,9 @@ def test_a_partition_key_leads_back_to_its_period(granularity: Granularity, day:
 
 # Whatever a run and its parameters say
 
-far_zones = st.sampled_from([UTC, PLUS_EIGHT, timezone(timedelta(hours=14)), timezone(-timedelta(hours=12)), None])
+far_zones = st.sampled_from(
+    [UTC, PLUS_EIGHT, timezone(timedelta(hours=14)), timezone(-timedelta(hours=12)), None]
+)
 any_moment = st.datetimes(timezones=far_zones)
 day_texts = st.dates().map(str) | st.dates().map(lambda day: f"{day:%Y%m%d}")
 any_day = st.one_of(st.none(), day_texts, days.map(str), any_text, st.dates(), any_moment, json_values)
@@ -840,7 +844,7 @@ def test_any_run_gives_complete_periods_or_is_refused(
         periods = ask(granularity, run, begin_date=begin, end_date=end, lookback=lookback)
         named = [day for day in (parse_day("begin", begin), parse_day("end", end)) if day]
     except ValueError as error:
-        assert type(error) is ValueError
+        expect_ours(error, ValueError)
         return
 
     assert periods.first == granularity.period_of(periods.first.start)
@@ -863,5 +867,7 @@ def test_a_moment_outside_the_calendar_is_refused(moment: datetime) -> None:
 
 @pytest.mark.parametrize("granularity", Granularity)
 def test_before_the_first_period_of_the_calendar_none_is_over(granularity: Granularity) -> None:
-    with pytest.raises(ValueError, match=f"^no {granularity.noun} of the calendar is over at 0001-01-01T00:00:00"):
+    with pytest.raises(
+        ValueError, match=f"^no {granularity.noun} of the calendar is over at 0001-01-01T00:00:00"
+    ):
         latest_complete(granularity, datetime.min.replace(tzinfo=UTC))

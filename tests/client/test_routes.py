@@ -121,7 +121,7 @@ def test_a_function_that_was_too_slow_says_what_the_limits_are(errcode: int) -> 
 def test_a_function_that_threw_says_so() -> None:
     thrown = {"errorCode": 1, "errorMessage": "user code exception caught", "stackTrace": "at …"}
 
-    words = f"^from {CALL}: the cloud function failed: 'user code exception caught'. What to do: see its log in WeChat's"
+    words = f"^from {CALL}: the cloud function failed: 'user code exception caught'. What to do: see its log"
     with pytest.raises(CheckAnswerError, match=words):
         read(thrown)
 

@@ -20,7 +20,8 @@ def test_a_plus_stands_for_a_blank_and_for_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "sendable"), [("68_token", True), ("密钥 😀", True), ("", False), ("\ud800", False), ("68_\udc80", False)]
+    ("text", "sendable"),
+    [("68_token", True), ("密钥 😀", True), ("", False), ("\ud800", False), ("68_\udc80", False)],
 )
 def test_what_is_no_whole_text_cannot_be_sent(text: str, sendable: bool) -> None:
     assert is_sendable(text) is sendable

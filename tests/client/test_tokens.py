@@ -23,7 +23,7 @@ from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, Stable
 from airflow_wechat.client.tokens import LONGEST_LIFE, issued_by
 from airflow_wechat.client.transport import Transport
 from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer
-from fuzzing import fuzzed, json_objects, json_values, numbers
+from fuzzing import expect_ours, fuzzed, json_objects, json_values, numbers
 
 THREADS = 32
 
@@ -386,7 +386,7 @@ def test_any_json_object_gives_a_token_or_an_error_to_check(answer: dict[str, An
     try:
         issued = issued_by(answer, "/path")
     except CheckAnswerError as error:
-        assert len(str(error)) < 500
+        expect_ours(error, CheckAnswerError, longest=500)
         return
 
     assert issued.value == answer["access_token"]
@@ -409,3 +409,44 @@ def test_a_life_that_is_none_is_refused(lifetime: Any) -> None:
 @pytest.mark.parametrize("lifetime", [0.5, 1, 7200, 1e9 - 1])
 def test_a_life_of_any_length_counts(lifetime: float) -> None:
     assert issued_by(giving("t", lifetime), "/path").lifetime == lifetime
+
+
+class CountingLock:
+    """A lock that knows how many wanted it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._wanted = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._wanted += 1
+            self._changed.notify_all()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def wait_for(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._wanted >= count, PATIENCE)
+
+
+def test_who_waited_for_a_request_that_fails_fails_alike_and_asks_no_more(
+    server: ScriptedServer, tokens: StableToken
+) -> None:
+    gate = Gate()
+    server.on(STABLE_TOKEN_PATH, gate.then({"errcode": 40164, "errmsg": "not in whitelist rid: 1-2-3"}))
+    tokens._lock = lock = CountingLock()  # type: ignore[assignment]
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(tokens.token) for _ in range(8)]
+        lock.wait_for(8)
+        gate.open()
+        errors = [one.exception() for one in waiting]
+
+    assert len(server.requests) == 1
+    assert {(type(error), str(error)) for error in errors} == {(AllowAddressError, str(errors[0]))}
+    with pytest.raises(AllowAddressError):
+        tokens.token()
+    assert len(server.requests) == 2  # who comes later asks anew

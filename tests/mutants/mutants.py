@@ -1,7 +1,7 @@
 """Mutation testing of the client and the storage: changes that no test notices.
 
-``make mutants`` runs it, ``make mutants ONLY=client.answers`` for one module. Each module is changed in one small
-way after the other and meets the tests that know it best. Writes docs/mutants.json and docs/mutants.md; exits
+``make mutants`` runs it, ``make mutants ONLY=client.answers`` for one module. Each module is changed in one
+small way after the other and meets the tests that know it best. Writes docs/mutants.json and docs/mutants.md; exits
 with 1 where a change survives that ``survivors.toml`` does not explain.
 """
 
@@ -33,7 +33,7 @@ MODULES: dict[str, str] = {
     "client.base_url": "client/test_transport.py client/test_assembly.py",
     "client.client": "client/test_client.py",
     "client.secret": "client/test_secret.py client/test_tokens.py",
-    "client.assembly": "client/test_assembly.py client/test_authorizer_token.py client/test_supplied_token.py",
+    "client.assembly": "client/test_assembly.py client/test_authorizer_token.py",
     "client.routes": "client/test_routes.py client/test_client.py",
     "client.token_sources.stable": "client/test_tokens.py",
     "client.token_sources.supplied": "client/test_supplied_token.py client/test_tokens.py",
@@ -63,7 +63,8 @@ OPTIONS = {
 AGAIN = {
     "client.tokens": ["tests/client/test_classic_token.py", "tests/client/test_cloud_run_token.py"],
     "client.assembly": [
-        f"tests/client/test_{name}.py" for name in ("sandbox_roads", "sandbox_sealed", "sealing", "doctor_network")
+        f"tests/client/test_{name}.py"
+        for name in ("sandbox_roads", "sandbox_sealed", "sealing", "doctor_network")
     ],
     "client.transport": ["tests/client/test_bad_line.py", "tests/client/test_supplied_token.py"],
     "storage.sql": ["tests/storage/test_mariadb.py"],
@@ -161,7 +162,7 @@ def _mutant(folder: Path, name: str) -> Mutant:
 
 
 def _function(name: str) -> str:
-    """Return a function's own name, of mutmut's ``module.x_name__mutmut_1`` or ``module.xǁClassǁname__mutmut_1``."""
+    """Return a function's own name, of mutmut's ``module.x_name__mutmut_1`` and ``….xǁClassǁname__mutmut_1``."""
     mangled = name.rpartition("__mutmut_")[0].rpartition(".")[2]
     return mangled.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in mangled else mangled.removeprefix("x_")
 
@@ -196,18 +197,17 @@ def page(modules: dict[str, Any]) -> list[str]:
     lines = [
         "# Mutants",
         "",
-        "`make mutants` changes the client and the storage in one small way after the other (another operator, "
-        "another number, an argument left out …) and runs the tests that know the changed module. A change that "
-        "no test notices has survived; each is named below, with why it changes nothing that anybody could see.",
+        "`make mutants` changes the functions of the client and the storage in one small way after the other "
+        "(another operator, another number, an argument left out …), by mutmut, and runs the tests that know the "
+        "module. Tables of data and functions with a decorator are left as they are. A change that no test "
+        "notices has survived; each is named below, with why no test can or need notice it.",
         "",
         "| module | mutants | killed | survivors | measured on |",
         "|---|---:|---:|---:|---|",
     ]
     for module, found in modules.items():
-        survivors = found["mutants"] - found["killed"]
-        lines.append(
-            f"| `{module}` | {found['mutants']:,} | {found['killed']:,} | {survivors:,} | {found['measured_on']} |"
-        )
+        figures = (found["mutants"], found["killed"], len(found["survivors"]))
+        lines.append(f"| `{module}` | {' | '.join(f'{one:,}' for one in figures)} | {found['measured_on']} |")
     for module, found in modules.items():
         if found["survivors"]:
             lines += ["", f"## `{module}`"]
@@ -219,7 +219,9 @@ def page(modules: dict[str, Any]) -> list[str]:
 
 def _diff(mutant: Mutant) -> list[str]:
     return [
-        f"{sign} {line}" for sign, key in (("-", "was"), ("+", "becomes")) for line in mutant[key].splitlines()
+        f"{sign} {line}"
+        for sign, key in (("-", "was"), ("+", "becomes"))
+        for line in mutant[key].splitlines()
     ]
 
 

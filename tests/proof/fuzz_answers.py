@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of what reads WeChat's answers: rows, or an error of ours, whatever the bytes.
 
-``python fuzz_answers.py CORPUS [libFuzzer's options]``; ``tests/client/test_fuzz_answers.py`` runs it. The first
-byte of an input says who reads the rest: the parser, or, for a whole HTTP answer, the transport as well.
+``python fuzz_answers.py CORPUS [libFuzzer's options]``; ``tests/client/test_fuzz_answers.py`` runs it. The
+first byte of an input says who reads the rest: the parser, or, for a whole HTTP answer, the transport too.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def receive(wired: bytes) -> None:
     theirs.sendall(wired[:65536])
     theirs.shutdown(socket.SHUT_WR)
     with theirs, patch.object(bounded._BoundedConnection, "_new_conn", lambda _: ours):
-        Transport("http://127.0.0.1:9", Network(timeout=5), tries=1).get("/path", {}, read=lambda found: found)
+        Transport("http://127.0.0.1:9", Network(timeout=5), tries=1).get(
+            "/path", {}, read=lambda found: found
+        )
 
 
 def one_input(data: bytes) -> None:

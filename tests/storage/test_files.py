@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.storage import files as storage
 from airflow_wechat.storage.files import NotWritableError, ReportFiles
-from fuzzing import any_text, fuzzed
+from fuzzing import any_text, expect_ours, fuzzed
 
 DAILY = get_report("daily_visit_trend")
 
@@ -253,7 +253,7 @@ def test_any_place_is_written_to_or_refused(place, app_id):
             files.prepare()
             files.replace([row])
         except ValueError as error:
-            assert type(error) in (ValueError, NotWritableError)
+            expect_ours(error, ValueError, NotWritableError)
             assert not [file for file in Path(top).rglob("*") if file.is_file()]
             return
 

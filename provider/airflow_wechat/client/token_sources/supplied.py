@@ -106,7 +106,8 @@ class TokenServer(HeldToken):
         token = _found(answer, self._token_path)
         if not (isinstance(token, str) and is_sendable(token)):
             raise CheckAnswerError(
-                f"no token at token_path {self._token_path!r:.200} in the answer, which has {_names_in(answer)}",
+                f"no token at token_path {self._token_path!r:.200} in the answer, "
+                f"which has {_names_in(answer)}",
                 path=_NAME,
                 advice="correct token_path in the connection's Extra, or mend the token server",
             )
