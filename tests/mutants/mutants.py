@@ -1,8 +1,8 @@
 """Mutation testing of the client and the storage: changes that no test notices.
 
 ``make mutants`` runs it, ``make mutants ONLY=client.answers`` for one module. Each module is changed in one
-small way after the other and meets the tests that know it best. Writes docs/mutants.json and docs/mutants.md; exits
-with 1 where a change survives that ``survivors.toml`` does not explain.
+small way after the other and meets the tests that know it best. Writes docs/mutants.json and docs/mutants.md;
+exits with 1 where a change survives that ``survivors.toml`` does not explain.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _mutant(folder: Path, name: str) -> Mutant:
 
 
 def _function(name: str) -> str:
-    """Return a function's own name, of mutmut's ``module.x_name__mutmut_1`` and ``….xǁClassǁname__mutmut_1``."""
+    """Return a function's own name, of mutmut's ``x_name__mutmut_1`` and ``xǁClassǁname__mutmut_1``."""
     mangled = name.rpartition("__mutmut_")[0].rpartition(".")[2]
     return mangled.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in mangled else mangled.removeprefix("x_")
 
@@ -198,8 +198,8 @@ def page(modules: dict[str, Any]) -> list[str]:
         "# Mutants",
         "",
         "`make mutants` changes the functions of the client and the storage in one small way after the other "
-        "(another operator, another number, an argument left out …), by mutmut, and runs the tests that know the "
-        "module. Tables of data and functions with a decorator are left as they are. A change that no test "
+        "(another operator, another number, an argument left out …), by mutmut, and runs the tests that know "
+        "the module. Tables of data and functions with a decorator are left as they are. A change that no test "
         "notices has survived; each is named below, with why no test can or need notice it.",
         "",
         "| module | mutants | killed | survivors | measured on |",
