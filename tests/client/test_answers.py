@@ -364,6 +364,22 @@ def test_a_refused_body_shows_its_beginning_and_its_length() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b" <html>TOKEN</html>", "not JSON but HTML (19 bytes)"),
+        (b'{"access_token":"TOKEN', "not JSON but something else (22 bytes)"),
+        (b'["TOKEN"]<', "not JSON but something else (10 bytes)"),
+        (b'["TOKEN"]', "not a JSON object but something else (9 bytes)"),
+    ],
+)
+def test_a_body_that_must_not_be_quoted_is_told_by_its_kind(body: bytes, told: str) -> None:
+    with pytest.raises(CheckAnswerError) as caught:
+        decode(body, "/path", quoting=False)
+
+    assert caught.value.errmsg == told
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b'{"access_token":"68_NEW-TOKEN","expires_in":72',
@@ -536,6 +552,7 @@ def test_any_json_object_gives_a_quota_or_an_error_to_check(answer: dict[str, An
         ({"call_count": "1e999", "refresh_second": 1}, None),
         ({"call_count": 1, "refresh_second": 0}, None),
         ({"call_count": 1}, None),
+        ({"call_count": "many", "refresh_second": 60}, None),
         ({}, None),
         ([], None),
         ("x", None),

@@ -199,8 +199,8 @@ def page(modules: dict[str, Any]) -> list[str]:
         "",
         "`make mutants` changes the functions of the client and the storage in one small way after the other "
         "(another operator, another number, an argument left out …), by mutmut, and runs the tests that know "
-        "the module. Tables of data and functions with a decorator are left as they are. A change that no test "
-        "notices has survived; each is named below, with why no test can or need notice it.",
+        "the module. Tables of data and functions with a decorator are left as they are. A change that no "
+        "test notices has survived; each is named below, with why no test can or need notice it.",
         "",
         "| module | mutants | killed | survivors | measured on |",
         "|---|---:|---:|---:|---|",

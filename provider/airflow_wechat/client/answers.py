@@ -97,8 +97,7 @@ def quota_in(answer: Answer, path: str) -> Quota:
 
     :raises CheckAnswerError: where numbers are missing
     """
-    quota = answer.get("quota")
-    numbers = quota if isinstance(quota, dict) else {}
+    numbers = answer.get("quota")
     try:
         limit, used, remaining = (int(numbers[name]) for name in ("daily_limit", "used", "remain"))
     except (KeyError, TypeError, ValueError, OverflowError):
