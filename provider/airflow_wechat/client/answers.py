@@ -97,7 +97,7 @@ def quota_in(answer: Answer, path: str) -> Quota:
 
     :raises CheckAnswerError: where numbers are missing
     """
-    numbers = answer.get("quota")
+    numbers: Any = answer.get("quota")
     try:
         limit, used, remaining = (int(numbers[name]) for name in ("daily_limit", "used", "remain"))
     except (KeyError, TypeError, ValueError, OverflowError):

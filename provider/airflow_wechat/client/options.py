@@ -243,7 +243,7 @@ def _wrong_number(option: Option, value: Any) -> Iterator[str]:
     if isinstance(value, str) and not value.strip():
         return
     try:
-        number = float(_text(value) or "nan")
+        number = float(_text(value))
     except ValueError:
         number = 0.0
     if not 0 < number <= _A_DAY:
