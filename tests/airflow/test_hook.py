@@ -262,7 +262,7 @@ extras = st.dictionaries(st.sampled_from(list(OPTIONS)), any_text | json_values,
 def test_any_connection_gives_a_client_of_its_host_or_is_refused(login, password, host, port, extra):
     # Not Airflow's own class, which refuses some of it, each version another part.
     connection = SimpleNamespace(
-        conn_id="c", login=login, password=password, host=host, port=port, extra=extra
+        conn_id="c", conn_type="wechat", login=login, password=password, host=host, port=port, extra=extra
     )
 
     try:

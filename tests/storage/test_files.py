@@ -123,7 +123,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, files
 def test_a_place_that_cannot_be_is_no_matter_for_a_retry(files, row, failing, code):
     failing(code)
 
-    with pytest.raises(NotWritableError, match="there is no such place"):
+    with pytest.raises(NotWritableError, match="there can be no such place"):
         files.replace([row()])
 
 

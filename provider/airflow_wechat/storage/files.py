@@ -107,16 +107,14 @@ class ReportFiles:
 
 
 def _why_no_retry_helps(error: OSError | ValueError) -> str | None:
-    if isinstance(error, ValueError) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-        return "it cannot be a folder's name"
+    if isinstance(error, ValueError) or error.errno in _NO_PLACE:
+        return "there can be no such place"
     if isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)):
         return "it is not there or no folder"
     if _s3_code(error) in _PASSING_IN_S3:
         return None
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return "it is not allowed"
-    if error.errno in _NO_PLACE:
-        return "there is no such place"
     return None
 
 
