@@ -537,6 +537,7 @@ def test_who_wants_no_more_waits_for_no_request_and_begins_none(
     fetched.close()  # type: ignore[attr-defined]
 
     assert gate.waiting == 3  # WeChat holds their answers back still
+    assert len(threads_of_a_fetch()) == 3
     gate.open()
     end_threads_of_a_fetch()
     assert len(server.asked(DAILY.path)) == 1 + 3
@@ -549,14 +550,16 @@ def test_a_failure_waits_for_no_request_and_begins_none(server: ScriptedServer, 
     with pytest.raises(AskPermissionError):
         next(client.fetch_many(DAILY, days(10_000), max_concurrency=3))
 
-    gate.wait_for(1)
     gate.open()
     end_threads_of_a_fetch()
     assert len(server.asked(DAILY.path)) <= 1 + 3
 
 
+def threads_of_a_fetch() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("wechat_")]
+
+
 def end_threads_of_a_fetch() -> None:
-    for thread in threading.enumerate():
-        if thread.name.startswith("wechat"):
-            thread.join(timeout=10)
-            assert not thread.is_alive()
+    for thread in threads_of_a_fetch():
+        thread.join(timeout=10)
+        assert not thread.is_alive()

@@ -17,7 +17,6 @@ from airflow_wechat.client.errors import (
     TryAgainError,
     WeChatError,
 )
-from airflow_wechat.client.secret import is_sendable
 from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.tokens import LONGEST_LIFE, issued_by
@@ -390,7 +389,7 @@ def test_any_json_object_gives_a_token_or_an_error_to_check(answer: dict[str, An
         return
 
     assert issued.value == answer["access_token"]
-    assert is_sendable(issued.value)
+    assert issued.value.encode()
     assert 0 < issued.lifetime == answer["expires_in"] < LONGEST_LIFE
 
 
