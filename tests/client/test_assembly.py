@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import tempfile
+import time
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -16,15 +18,21 @@ from hypothesis import strategies as st
 from airflow_wechat.client.assembly import Settings, client_from
 from airflow_wechat.client.base_url import DEFAULT_BASE_URL
 from airflow_wechat.client.client import WeChatClient
-from airflow_wechat.client.errors import FixCredentialsError, WeChatError
+from airflow_wechat.client.errors import FixCredentialsError, RenewTokenError, TryAgainError, WeChatError
 from airflow_wechat.client.options import OPTIONS, Options
-from airflow_wechat.client.reports import get_report
-from airflow_wechat.client.token_sources.authorizer import AuthorizerToken
-from airflow_wechat.client.token_sources.classic import ClassicToken
+from airflow_wechat.client.reports import Row, get_report
+from airflow_wechat.client.routes import INVOKE_PATH
+from airflow_wechat.client.secret import Secret
+from airflow_wechat.client.token_sources.authorizer import AUTHORIZER_TOKEN_PATH, AuthorizerToken
+from airflow_wechat.client.token_sources.classic import CLASSIC_TOKEN_PATH, ClassicToken
 from airflow_wechat.client.token_sources.cloud_run import CloudRunToken
-from airflow_wechat.client.token_sources.stable import StableToken
+from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer, split_token_url
+from airflow_wechat.client.transport import Network
+from client.scripted import DROPPED, ScriptedServer
 from fuzzing import any_text, expect_ours, fuzzed
+
+DAILY = get_report("daily_visit_trend")
 
 
 def made_of(*, app_id: str = "wx1", app_secret: str = "", base_url: str = "", **extra: Any) -> WeChatClient:
@@ -111,11 +119,16 @@ def test_plain_http_to_anybody_else_is_refused_even_without_a_token(url: str) ->
         "http://u:p/x@h:80",
         "http://u:密@h:80",
         "http://h:80/x",
+        "http://h:80?x",
+        "http://h:80#x",
+        "http://u\\x:p@h:80",
     ],
 )
 def test_a_proxy_that_is_none_is_refused_by_its_field(proxy: str) -> None:
     with pytest.raises(
-        ValueError, match=r"^proxy in the connection's Extra is not allowed: give http://HOST:PORT"
+        ValueError,
+        match=r"^proxy in the connection's Extra is not allowed: give http://HOST:PORT, or "
+        r"http://USER:PASSWORD@HOST:PORT with everything but letters and digits percent-encoded$",
     ):
         made_of(app_secret="s", proxy=proxy)
 
@@ -163,9 +176,170 @@ def test_the_repr_tells_no_secret() -> None:
     assert "68_t" not in repr(settings)
 
 
+# What a connection says reaches who needs it
+
+TOKEN_PATH = "/keys/token"
+STALE = {"errcode": 40001, "errmsg": "invalid credential rid: 1-2-3"}
+THE_ROW = {
+    "list": [{"ref_date": "20250313", "session_cnt": 4, "visit_pv": 9, "visit_uv": 3, "visit_uv_new": 1}]
+}
+
+
+def fetched(client: WeChatClient) -> list[Row]:
+    return client.fetch(DAILY, DAILY.granularity.period_of(date(2025, 3, 13)))
+
+
+def client_to(server: ScriptedServer, options: Any = {}, **arguments: Any) -> WeChatClient:  # noqa: B006
+    settings = Settings("wx1", "the-secret", server.url, Options.read(options), **arguments)
+    return client_from(settings, tries=1)
+
+
+def giving(name: str, token: str) -> dict[str, Any]:
+    return {name: token, "expires_in": 7200}
+
+
+def test_stable_tokens_are_asked_for_with_app_id_and_secret(server: ScriptedServer) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("access_token", "t1"), giving("access_token", "t2"))
+    server.on(DAILY.path, STALE, THE_ROW)
+
+    [row] = fetched(client_to(server))
+
+    assert row["app_id"] == "wx1"
+    asked = server.asked(STABLE_TOKEN_PATH)[0].json
+    assert (asked["appid"], asked["secret"]) == ("wx1", "the-secret")
+    assert [request.query["access_token"] for request in server.asked(DAILY.path)] == [["t1"], ["t2"]]
+
+
+def test_classic_tokens_are_asked_for_with_app_id_and_secret(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    server.on(CLASSIC_TOKEN_PATH, giving("access_token", "t1"))
+    server.on(DAILY.path, THE_ROW)
+
+    fetched(client_to(server, {"token_source": "classic"}))
+
+    asked = server.asked(CLASSIC_TOKEN_PATH)[0].query
+    assert (asked["appid"], asked["secret"]) == (["wx1"], ["the-secret"])
+
+
+def test_a_client_that_does_not_renew_asks_once(server: ScriptedServer) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("access_token", "t1"))
+    server.on(DAILY.path, STALE, THE_ROW)
+    settings = Settings("wx1", "the-secret", server.url)
+
+    with pytest.raises(RenewTokenError):
+        fetched(client_from(settings, tries=1, renews=False))
+
+
+def test_the_tries_are_the_ones_that_were_wanted(server: ScriptedServer) -> None:
+    served = {"token_source": "supplied", "token_url": f"{server.url}{TOKEN_PATH}"}
+    server.on(TOKEN_PATH, DROPPED)
+    server.on(STABLE_TOKEN_PATH, DROPPED)
+
+    for options in ({}, served):
+        with pytest.raises(TryAgainError):
+            fetched(client_to(server, options))
+
+    assert len(server.requests) == 2
+
+
+def test_a_given_token_is_read_again_from_the_connection(server: ScriptedServer) -> None:
+    server.on(DAILY.path, STALE, THE_ROW)
+    given = {"token_source": "supplied", "access_token": "68_first"}
+    later = Options.read(given | {"access_token": "68_later"})
+
+    fetched(client_to(server, given, reread=lambda: later))
+
+    assert [request.query["access_token"] for request in server.asked(DAILY.path)] == [
+        ["68_first"],
+        ["68_later"],
+    ]
+
+
+def test_a_given_token_that_nobody_replaces_is_refused_by_its_field(server: ScriptedServer) -> None:
+    server.on(DAILY.path, STALE)
+
+    with pytest.raises(RenewTokenError, match="WeChat refuses access_token in the connection's Extra"):
+        fetched(client_to(server, {"token_source": "supplied", "access_token": "68_first"}))
+
+
+def test_a_token_server_is_asked_as_the_connection_says_and_past_its_proxy(server: ScriptedServer) -> None:
+    server.on(TOKEN_PATH, {"data": {"token": "t1", "until": 100}})
+    paths = {"token_path": "data.token", "expires_path": "data.until"}
+    network = {"timeout": "5", "proxy": "http://u:p@127.0.0.1:1"}
+    url = f"{server.url}{TOKEN_PATH}?key=k"
+
+    client = client_to(server, {"token_source": "supplied", "token_url": url} | paths | network)
+    tokens = client._tokens
+
+    assert isinstance(tokens, TokenServer)
+    assert tokens.token() == "t1"
+    assert tokens._held and tokens._held.good_until - time.monotonic() < 100
+    assert server.requests[0].query == {"key": ["k"]}
+    assert tokens._transport._network == Network(5.0)
+    assert client._transport._network == Network(5.0, Secret("http://u:p@127.0.0.1:1"))
+
+
+def test_the_bundle_of_certificates_is_for_both(tmp_path: Path) -> None:
+    bundle = str(tmp_path / "ca.pem")
+    trustme.CA().cert_pem.write_to_path(bundle)
+
+    client = made_of(token_source="supplied", token_url="https://tokens.example/t", ca_bundle=bundle)
+
+    assert isinstance(client._tokens, TokenServer)
+    assert client._transport._network == client._tokens._transport._network == Network(ca_bundle=bundle)
+
+
+def test_a_platform_gets_its_token_with_all_that_the_connection_says(server: ScriptedServer) -> None:
+    refused = {"errcode": 61023, "errmsg": "refresh_token is invalid rid: 1-2-3"}
+    given = {**AUTHORIZER, "component_access_token": "the-component-token"}
+    later = Options.read(given | {"authorizer_refresh_token": "another-refresh-token"})
+    changed = giving("authorizer_access_token", "t1") | {"authorizer_refresh_token": "the-third-one"}
+    server.on(AUTHORIZER_TOKEN_PATH, refused, changed)
+    server.on(DAILY.path, THE_ROW)
+    kept: list[Secret] = []
+
+    fetched(client_to(server, given, reread=lambda: later, keep_refresh_token=kept.append))
+
+    assert kept == ["the-third-one"]
+    assert [request.query for request in server.asked(AUTHORIZER_TOKEN_PATH)] == [
+        {"component_access_token": ["the-component-token"]}
+    ] * 2
+    assert [request.json for request in server.asked(AUTHORIZER_TOKEN_PATH)] == [
+        {"component_appid": "wxplatform", "authorizer_appid": "wx1", "authorizer_refresh_token": token}
+        for token in ("the-refresh-token", "another-refresh-token")
+    ]
+
+
+def test_a_component_token_that_is_refused_is_named(server: ScriptedServer) -> None:
+    given = {**AUTHORIZER, "component_access_token": "the-component-token"}
+    server.on(AUTHORIZER_TOKEN_PATH, STALE)
+
+    with pytest.raises(RenewTokenError, match="WeChat refuses component_access_token in the connection's"):
+        fetched(client_to(server, given))
+
+
+def test_a_cloud_function_is_called_as_the_connection_says(server: ScriptedServer) -> None:
+    server.on(STABLE_TOKEN_PATH, giving("access_token", "t1"))
+    server.on(INVOKE_PATH, {"errcode": 0, "resp_data": json.dumps(THE_ROW)})
+
+    fetched(client_to(server, {"route": "cloud_function", "cloud_env": "e", "cloud_function_name": "f"}))
+
+    assert server.asked(INVOKE_PATH)[0].query == {"env": ["e"], "name": ["f"], "access_token": ["t1"]}
+
+
+def test_inside_cloud_run_the_base_url_says_whether_a_token_is_sent() -> None:
+    def token(base_url: str) -> Secret:
+        return made_of(base_url=base_url, token_source="none")._tokens.token()
+
+    assert token("http://api.weixin.qq.com") == ""
+    with pytest.raises(FixCredentialsError, match="token_source=none over https"):
+        token("https://api.weixin.qq.com")
+
+
 # Whatever a connection says
 
-DAILY = get_report("daily_visit_trend")
 
 hosts = st.one_of(
     st.sampled_from(("127.0.0.1", "localhost", "[::1]", "api.weixin.qq.com", "10.0.0.1", "evil.example")),

@@ -64,10 +64,7 @@ OPTIONS = {
 
 AGAIN = {
     "client.tokens": ["tests/client/test_classic_token.py", "tests/client/test_cloud_run_token.py"],
-    "client.assembly": [
-        f"tests/client/test_{name}.py"
-        for name in ("sandbox_roads", "sandbox_sealed", "sealing", "doctor_network")
-    ],
+    "client.assembly": ["tests/client/test_sandbox_sealed.py"],
     "client.transport": ["tests/client/test_bad_line.py", "tests/client/test_supplied_token.py"],
     "storage.sql": ["tests/storage/test_mariadb.py"],
 }
