@@ -82,14 +82,18 @@ FORMS: Mapping[str, Callable[[str], Iterable[str]]] = MappingProxyType(
 
 @lru_cache(maxsize=1000)
 def spellings(secret: str) -> frozenset[str]:
-    """Every way in which a secret, its begin or its end may be written down."""
-    pieces = {secret, secret[:_PIECE], secret[-_PIECE:]} if len(secret) > 2 * _PIECE else {secret}
+    """Every way in which a secret, its begin, its middle or its end may be written down."""
+    middle = (len(secret) - _PIECE) // 2
+    places = (0, middle, len(secret) - _PIECE) if middle > _PIECE // 2 else ()
+    pieces = {secret, *(secret[place : place + _PIECE] for place in places)}
     return frozenset(spelling for piece in pieces for form in FORMS.values() for spelling in form(piece))
 
 
 def spelled_in(text: str, *hidden: str) -> list[str]:
     """Return the spellings of secrets that are found in a text."""
-    return [spelling for secret in hidden for spelling in spellings(secret) if spelling in text]
+    return [
+        spelling for secret in dict.fromkeys(hidden) for spelling in spellings(secret) if spelling in text
+    ]
 
 
 def files_with(folder: Path, *hidden: str) -> list[Path]:

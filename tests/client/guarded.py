@@ -27,21 +27,33 @@ OWN_FOLDER = "airflow-wechat-"
 """How the folder is called in which a machine's workers share the classic token: the one exception."""
 
 
+class GuardedSandbox(TroubledSandbox):
+    """A sandbox that plants as a canary what is secret in a connection's Extra as well."""
+
+    def __init__(self, canaries: Canaries, **options: Any) -> None:
+        self.canaries = canaries
+        app = App(DEFAULT_APP.app_id, canaries("secret"))
+        usual = {"publish_hour": 0, "cloud_run": True, "sealed": "optional"}
+        super().__init__(apps=(app,), **{**usual, **options})
+        self.token_server.key = canaries("key")
+
+    def connection_of(self, app: App, road: str = "stable") -> dict[str, str]:
+        connection = super().connection_of(app, road)
+        extra = json.loads(connection.get("extra", "{}"))
+        lines = "\n".join(extra.get(name, "") for name in ("sym_key", "private_key")).splitlines()
+        self.canaries.planted += [line for line in lines if len(line) > 16 and "PRIVATE KEY" not in line]
+        return connection
+
+
 @contextmanager
 def guarded_sandbox(
     canaries: Canaries, monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any
-) -> Iterator[TroubledSandbox]:
+) -> Iterator[GuardedSandbox]:
     """Run a sandbox whose AppSecret, tokens and keys are canaries, wherever they come from."""
     for module in (tokens, component, cloud_run):
         monkeypatch.setattr(module, "new_token", lambda: canaries("token"))
     monkeypatch.setattr(component, "_new_refresh_token", lambda: canaries("fresh"))
-    app = App(DEFAULT_APP.app_id, canaries("secret"))
-    options = {"publish_hour": 0, "cloud_run": True, "sealed": "optional", **options}
-    with TroubledSandbox(apps=(app,), **options) as sandbox:
-        sandbox.token_server.key = canaries("key")
-        keys = sandbox.sealed_side(app).extra
-        lines = keys["private_key"].splitlines()[1:-1]
-        canaries.planted += [keys["sym_key"], *(line for line in lines if len(line) > 16)]
+    with GuardedSandbox(canaries, **options) as sandbox:
         file = folder / "cloudbase_access_token"
         file.write_text(sandbox.cloudbase_access_token)
         monkeypatch.setattr(cloud_run_token, "TOKEN_FILE", file)
@@ -133,6 +145,7 @@ ECHOES: dict[str, Callable[[Call], Any]] = {
     "in HTML": lambda call: f"<html>Bad request: {_url(call)} {_all_sent(call)}".encode(),
     "in HTML, cut off": lambda call: f"<html>Bad: {_url(call)}".encode()[:-9],
     "in JSON, cut off": lambda call: json.dumps({"errmsg": _url(call)}).encode()[:-9],
+    "as a token, cut off": lambda call: json.dumps({"access_token": max(_sent(call)[::4])}).encode()[:-9],
     "in an array": _sent,
 }
 """What a server may make of all that it is sent; sent back as it is, or encoded."""

@@ -45,6 +45,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "JSON, code points": lambda secret: "".join(f"\\u{ord(char):04x}" for char in secret),
     "JSON, code points in capitals": lambda secret: "".join(f"\\u{ord(char):04X}" for char in secret),
     "its begin": lambda secret: secret[:20],
+    "its middle": lambda secret: secret[25:-25],
     "its end": lambda secret: secret[-20:],
     "repr of bytes": lambda secret: repr(secret.encode()),
     **{

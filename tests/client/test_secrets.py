@@ -29,7 +29,7 @@ TOKENLESS = {"supplied", "cloud_run"}
 
 every_road = pytest.mark.parametrize("road", ROADS)
 thoroughly = pytest.mark.parametrize(
-    "step", [pytest.param(9, marks=pytest.mark.quick_proof), pytest.param(1, marks=pytest.mark.proof)]
+    "step", [pytest.param(15, marks=pytest.mark.quick_proof), pytest.param(1, marks=pytest.mark.proof)]
 )
 """Every fault, or for a quick look one of so many."""
 

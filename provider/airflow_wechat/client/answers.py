@@ -22,7 +22,7 @@ _NOT_JSON = object()
 _LONGEST_ERRMSG = 1000
 _DEEPEST = 100  # levels of JSON; what is read near Python's own limit could not be written again
 _INT64 = range(-(2**63), 2**63)
-_TOKEN = re.compile(rb'(token(?:"\s*:\s*"|=))[^"&\s]*')
+_TOKEN = re.compile(rb'(token"\s*:\s*")(?:\\.|[^"\\])*|(token=)[^"&\s]*')
 
 
 def decode(body: bytes, path: str, *, quoting: bool = True) -> Answer:
@@ -185,7 +185,7 @@ def _names_in(answer: Answer) -> str:
 
 
 def _glimpse(body: bytes) -> str:
-    shown = _TOKEN.sub(rb"\1***", body)  # an answer that gives a token may arrive cut off
+    shown = _TOKEN.sub(rb"\1\2***", body)  # an answer that gives a token may arrive cut off
     return repr(shown[:80].decode("utf-8", "replace")) + (f" … ({len(body)} bytes)" if len(body) > 80 else "")
 
 
