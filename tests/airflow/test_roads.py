@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 from datetime import UTC, datetime
-from urllib.parse import quote, quote_plus
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -178,39 +176,3 @@ def test_keys_that_wechat_does_not_know_end_the_task(sandbox, take, sqlite_targe
 
     with pytest.raises(AirflowFailException, match=r"40234.*private_key"):
         load()
-
-
-# Secrets
-
-
-@pytest.fixture
-def everything_logged(caplog):
-    caplog.set_level(logging.DEBUG)
-    return caplog
-
-
-def spellings(secret: str) -> set[str]:
-    return {secret, quote(secret, safe=""), quote_plus(secret), secret.replace("\n", "\\n")}
-
-
-@pytest.mark.parametrize("road", ROADS)
-def test_no_road_tells_a_secret(sandbox, take, sqlite_target, everything_logged, road, capfd):
-    extra = take(road)
-    secrets = {text for name, text in extra.items() if name.endswith(("token", "key", "secret"))}
-    secrets |= {extra.get("token_url", "").partition("key=")[2]} - {""}
-    manifest = load()
-    sandbox.end_tokens()
-    try:
-        load()
-    except RenewTokenError as error:
-        told = repr(error) + str(error)
-    else:
-        told = ""
-
-    sent = {value for request in sandbox.requests for name, value in request.query.items() if "token" in name}
-    told += everything_logged.text + repr(manifest) + "".join(capfd.readouterr())
-    found = [
-        text for secret in secrets | sent | {sandbox.app.secret} for text in spellings(secret) if text in told
-    ]
-    assert found == []
-    assert "/datacube/" in told or "/tcb/" in told

@@ -29,9 +29,13 @@ TOKENLESS = {"supplied", "cloud_run"}
 
 every_road = pytest.mark.parametrize("road", ROADS)
 thoroughly = pytest.mark.parametrize(
-    "step", [pytest.param(15, marks=pytest.mark.quick_proof), pytest.param(1, marks=pytest.mark.proof)]
+    ("road", "step"),
+    [
+        *(pytest.param(road, 15, marks=pytest.mark.quick_proof) for road in ("stable", "classic")),
+        *(pytest.param(road, 1, marks=pytest.mark.proof) for road in ROADS),
+    ],
 )
-"""Every fault, or for a quick look one of so many."""
+"""Everything on every road, or for a quick look one of so many on two of them."""
 
 
 @pytest.fixture
@@ -84,7 +88,6 @@ def test_a_road_that_is_good_tells_nothing(
 
 
 @thoroughly
-@every_road
 @pytest.mark.parametrize("of_tokens", [True, False], ids=["token", "report"])
 def test_no_errcode_tells_a_secret(
     sandbox: TroubledSandbox, told: Told, road: str, of_tokens: bool, step: int
@@ -121,7 +124,6 @@ def test_no_answer_that_repeats_what_was_sent_tells_it(
 
 
 @thoroughly
-@every_road
 @pytest.mark.parametrize("has_token", [False, True], ids=["first call", "report"])
 def test_no_fault_of_the_line_tells_a_secret(
     sandbox: TroubledSandbox, told: Told, road: str, has_token: bool, step: int
