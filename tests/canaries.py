@@ -80,13 +80,19 @@ FORMS: Mapping[str, Callable[[str], Iterable[str]]] = MappingProxyType(
 """The ways to write a secret down."""
 
 
+@lru_cache(maxsize=10_000)
+def written(secret: str) -> frozenset[str]:
+    """Every way in which a secret may be written down as a whole."""
+    return frozenset(spelling for form in FORMS.values() for spelling in form(secret))
+
+
 @lru_cache(maxsize=1000)
 def spellings(secret: str) -> frozenset[str]:
     """Every way in which a secret, its begin, its middle or its end may be written down."""
     middle = (len(secret) - _PIECE) // 2
     places = (0, middle, len(secret) - _PIECE) if middle > _PIECE // 2 else ()
-    pieces = {secret, *(secret[place : place + _PIECE] for place in places)}
-    return frozenset(spelling for piece in pieces for form in FORMS.values() for spelling in form(piece))
+    pieces = (secret[place : place + _PIECE] for place in places)
+    return written(secret).union(*map(written, pieces))
 
 
 def spelled_in(text: str, *hidden: str) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from urllib.parse import quote, quote_plus
 
 import psycopg2
 import pytest
 from psycopg2 import sql
 
 from airflow_wechat.sandbox.roads import ROADS
+from canaries import written
 
 DAG_ID = "wechat_compare_periods"
 CANARY = "let-this+be/found=everywhere"
@@ -45,10 +45,6 @@ def extra_of(sandbox, road):
     return json.loads(sandbox.connection_of(sandbox.app, road).get("extra", "{}"))
 
 
-def forms(text):
-    return {text, quote(text, safe=""), quote_plus(text)}
-
-
 def places_with(airflow, texts):
     return {*_files_with(airflow, texts), *_tables_with(airflow, texts)}
 
@@ -79,7 +75,7 @@ def test_no_secret_and_no_token_is_written_anywhere(ran, sandbox, late_sandbox):
     assert sandbox.app.secret in secrets
     assert {call.query.get("access_token") for call in sandbox.requests} - {None} <= secrets
 
-    searched = {form for text in secrets for form in forms(text)}
+    searched = {form for text in secrets for form in written(text)}
 
     assert places_with(ran, searched) == set()
 
@@ -89,7 +85,7 @@ def test_the_search_finds_a_text_that_is_there(airflow):
     run_id = airflow.api.trigger("e2e_leak", {"text": CANARY})
     assert airflow.wait_for_run("e2e_leak", run_id)["state"] == "success"
 
-    found = places_with(airflow, forms(CANARY))
+    found = places_with(airflow, written(CANARY))
 
     assert found >= {"table xcom", "table rendered_task_instance_fields", "table dag_run"}
     assert any(place.startswith("logs/dag_id=e2e_leak") for place in found)
