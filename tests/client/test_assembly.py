@@ -76,6 +76,18 @@ def test_a_source_that_needs_the_secret_asks_for_it(source: str, blank: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("given", "label"),
+    [
+        ({"app_id": "\ud800", "app_secret": "s"}, r"AppID \(login\)"),
+        ({"app_secret": "\ud800"}, r"AppSecret \(password\)"),
+    ],
+)
+def test_what_is_no_whole_text_is_refused_by_its_field(given: dict[str, str], label: str) -> None:
+    with pytest.raises(FixCredentialsError, match=f"^{label} in the connection holds half a character"):
+        made_of(**given)
+
+
+@pytest.mark.parametrize(
     "extra",
     [
         {},

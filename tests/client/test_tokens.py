@@ -278,6 +278,7 @@ def test_wrong_credentials_are_fatal_and_asked_for_once(
         tokens.token()
 
     assert not caught.value.retryable
+    assert caught.value.path == STABLE_TOKEN_PATH
     assert len(server.requests) == 1
 
 
@@ -356,8 +357,13 @@ def test_a_failure_is_not_remembered(server: ScriptedServer, tokens: StableToken
     assert tokens.token() == "t1"
 
 
-def test_a_token_that_is_cut_off_is_not_told(server: ScriptedServer, tokens: StableToken) -> None:
-    server.on(STABLE_TOKEN_PATH, b'{"access_token":"68_NEW-TOKEN","expires_in":72')
+@pytest.mark.parametrize(
+    "answer", [b'{"access_token":"68_NEW-TOKEN","expires_in":72', b'"68_NEW-TOKEN"', b"68_NEW-TOKEN 7200"]
+)
+def test_a_token_in_an_answer_that_cannot_be_read_is_not_told(
+    server: ScriptedServer, tokens: StableToken, answer: bytes
+) -> None:
+    server.on(STABLE_TOKEN_PATH, answer)
 
     with pytest.raises(CheckAnswerError) as caught:
         tokens.token()

@@ -105,7 +105,7 @@ def _check_proxy(proxy: str) -> None:
         url = parse_url(proxy)
     except LocationParseError:
         url = Url()
-    plain = proxy.isascii() and "\\" not in proxy and not (url.path or url.query or url.fragment)
+    plain = proxy.isascii() and not (url.path or url.query or url.fragment)
     if not (url.scheme in ("http", "https") and url.host and url.port and plain):
         raise ValueError(
             "proxy in the connection's Extra is not allowed: give http://HOST:PORT, or "
