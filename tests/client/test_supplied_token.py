@@ -21,6 +21,7 @@ from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError, TryA
 from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.token_sources.supplied import GivenToken, TokenServer, split_token_url
+from airflow_wechat.client.transport import Network
 from client.scripted import DROPPED, Reply, Script, ScriptedServer, serving
 from fuzzing import any_text, expect_ours, fuzzed, json_values, numbers
 
@@ -335,3 +336,92 @@ def test_any_token_server_gives_a_token_or_is_refused(answer: Any, token: list[s
 
     assert given.encode()
     assert json.dumps(given).encode() in body
+
+
+# What is said of a token server, word by word: nothing else tells the reader what to mend
+
+
+def told_by(tokens: Any) -> str:
+    with pytest.raises(WeChatError) as caught:
+        tokens.token()
+    return str(caught.value)
+
+
+def test_an_answer_without_a_token_is_told_by_ten_names_that_cannot_be_tokens(server: ScriptedServer) -> None:
+    names = [*"AbCdEfGhIjKl", "68_token", "a" * 31]
+    server.on(PATH, dict.fromkeys(names, 1))
+
+    assert told_by(asking(server, "a.b", "c")) == (
+        "from token_url: no token at token_path 'a.b' in the answer, "
+        f"which has {sorted('AbCdEfGhIjKl')[:10]}. "
+        "What to do: correct token_path in the connection's Extra, or mend the token server."
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [(0, "0"), (-1, "-1"), (True, "True"), ("68_token", "str"), ([7200], "list"), (1e9, "1000000000.0")],
+)
+def test_an_end_that_is_none_is_told_but_for_its_text(server: ScriptedServer, end: Any, shown: str) -> None:
+    server.on(PATH, {"access_token": "t1", "expires_in": end})
+
+    assert told_by(asking(server)) == (
+        f"from token_url: the token's end is {shown}, expected seconds to live, or a moment to come. "
+        "What to do: correct expires_path in the connection's Extra, or mend the token server."
+    )
+
+
+def test_a_token_server_that_gives_the_refused_token_is_told(server: ScriptedServer) -> None:
+    server.on(PATH, {"access_token": "t1", "expires_in": 7200})
+    tokens = asking(server)
+
+    with pytest.raises(RenewTokenError) as caught:
+        tokens.renewed(tokens.token())
+
+    assert str(caught.value) == (
+        "from token_url: the token server gives the token that WeChat has refused. What to do: see whether "
+        "token_url in the connection's Extra is right, with its key, and what the token server says."
+    )
+
+
+def test_a_token_url_that_is_not_allowed_is_told_what_is() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        split_token_url("http://tokens.example/KEY")
+
+    assert str(caught.value) == (
+        "token_url in the connection's Extra is not allowed: give https://HOST/PATH, with a key, where one "
+        "is needed, in the query (http is for loopback only)"
+    )
+
+
+def test_a_given_token_that_nobody_reads_again_is_refused_by_its_field() -> None:
+    tokens = GivenToken(Secret("t1"), "access_token")
+
+    with pytest.raises(RenewTokenError, match=r"^WeChat refuses access_token in the connection's Extra"):
+        tokens.renewed(tokens.token())
+    assert tokens.token() == "t1"
+
+
+def test_a_token_that_lives_less_than_a_second_lives(server: ScriptedServer) -> None:
+    server.on(PATH, {"access_token": "t1", "expires_in": 0.9})
+
+    assert asking(server).token() == "t1"
+
+
+@pytest.mark.parametrize("step", ["1", "-1", "9" * 5000, "²", "x"])
+def test_a_place_that_a_list_does_not_have_holds_no_token(server: ScriptedServer, step: str) -> None:
+    server.on(PATH, {"tokens": ["t1"]})
+
+    assert "no token at token_path" in told_by(asking(server, f"tokens.{step}"))
+    assert asking(server, "tokens.0").token() == "t1"
+
+
+def test_a_token_server_is_reached_by_its_own_network_and_tries(server: ScriptedServer) -> None:
+    server.on(PATH, DROPPED)
+    network = Network(timeout=5)
+
+    tokens = asking(server, network=network, tries=2)
+
+    assert tokens._transport._network is network
+    assert "ConnectionError" in told_by(tokens)
+    assert len(server.requests) == 2
