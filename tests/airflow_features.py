@@ -22,6 +22,14 @@ def takes_providers_commands() -> bool:
 
 
 @cache
+def has_partitions() -> bool:
+    """Tell whether schedules may make runs for partitions: from 3.2 on."""
+    from airflow.timetables import trigger
+
+    return hasattr(trigger, "CronPartitionTimetable")
+
+
+@cache
 def tasks_ask_an_api() -> bool:
     """Tell whether tasks reach Airflow through an API server, by the Task SDK: from 3.0 on."""
     return any(distributions(name="apache-airflow-task-sdk"))

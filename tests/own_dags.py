@@ -29,6 +29,15 @@ dag("cron", CronTriggerTimetable("0 11 * * *", timezone="Asia/Shanghai"))
 dag("cron_interval", CronDataIntervalTimetable("0 0 * * *", timezone="Asia/Shanghai"))
 dag("cron_utc", CronDataIntervalTimetable("0 0 * * *", timezone="UTC"))
 dag("no_schedule", None)
+try:
+    from airflow.timetables.trigger import CronPartitionTimetable
+except ImportError:  # up to Airflow 3.1
+    pass
+else:
+    for name, zone in (("shanghai", "Asia/Shanghai"), ("new_york", "America/New_York"), ("utc", "UTC")):
+        for hour in (0, 11):
+            timetable = CronPartitionTimetable(f"0 {hour} * * *", timezone=zone, run_offset=-1)
+            dag(f"partitions_{name}_{hour}", timetable)
 """
 
 

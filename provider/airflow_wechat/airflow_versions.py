@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass
+from datetime import UTC
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -125,12 +126,10 @@ class FoundDag:
         timetable: Timetable = self.serialized.timetable
         return timetable
 
-    def runs_between(
-        self, earliest: datetime, latest: datetime
-    ) -> Iterator[tuple[datetime | None, RunMoments]]:
-        """Return the runs that a backfill between two logical dates has, both included.
+    def runs_between(self, earliest: datetime, latest: datetime) -> Iterator[tuple[datetime, RunMoments]]:
+        """Return the runs that a backfill between two moments has, both included.
 
-        :return: their logical dates, which runs for partitions lack, and what decides their periods
+        :return: the moment that a backfill wants for each, and what decides its period
         """
         if not self.timetable.periodic:
             return
@@ -141,7 +140,16 @@ class FoundDag:
                 data_interval_end=interval.end if interval else None,
                 run_after=info.run_after,
             )
-            yield info.logical_date if interval else None, moments
+            yield self._bound_of(info), moments
+
+    def _bound_of(self, info: Any) -> datetime:
+        bound: datetime = info.logical_date if info.data_interval else info.run_after
+        if info.data_interval or not hasattr(self.timetable, "iter_partition_dagrun_infos"):
+            return bound  # 3.2 finds partitions by when their runs come
+        # From 3.3 on a bound's clock reading is taken for one in the schedule's own zone.
+        zone = getattr(self.timetable, "_timezone", UTC)
+        partition: datetime = info.partition_date.astimezone(zone)
+        return partition.replace(tzinfo=UTC)
 
 
 def find_dags(*, tag: str, dag_id: str | None = None) -> list[FoundDag]:

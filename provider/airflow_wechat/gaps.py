@@ -71,24 +71,26 @@ def search_window(stretch: PeriodRange, now: datetime) -> tuple[datetime, dateti
 
 
 def dates_of_runs(
-    granularity: Granularity, stretch: PeriodRange, runs: Iterable[tuple[datetime | None, RunMoments]]
+    granularity: Granularity, stretch: PeriodRange, runs: Iterable[tuple[datetime, RunMoments]]
 ) -> Dates | None:
     """Return the dates between which a schedule has the runs that stand for periods of a stretch.
 
-    :param runs: those in the :func:`search_window`: their logical dates, and what decides their periods
+    :param runs: those in the :func:`search_window`: the moment that a backfill wants for each, and what
+        decides its period
     :return: ``None`` where no run does
     """
     wanted, nothing_refused = set(stretch), stretch.last.next.ends_at + 2 * _LONGEST
     own = [
-        logical_date
-        for logical_date, moments in runs
+        (bound, moments)
+        for bound, moments in runs
         if periods_of_run(granularity, moments, now=nothing_refused).first in wanted
     ]
     if not own:
         return None
-    if own[0] is None or own[-1] is None:  # partitions: Airflow reads plain days in the schedule's own zone
-        return dates_of(stretch, plain=True)
-    return Dates(_in_beijing(own[0]), _in_beijing(own[-1]))
+    (first, moments), (last, _) = own[0], own[-1]
+    # A partition's bound is a clock reading: it must not be turned into another zone's.
+    told = datetime.isoformat if moments.partition_date else _in_beijing
+    return Dates(told(first), told(last))
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_features import has_partitions
 from airflow_wechat.airflow_versions import AIRFLOW_2, AIRFLOW_3, find_dags
 from airflow_wechat.client.periods import (
     BEIJING,
     Granularity,
     PeriodRange,
-    RunMoments,
     periods_between,
+    periods_of_run,
     stretches_of,
 )
 from airflow_wechat.client.reports import get_report
@@ -154,13 +155,23 @@ def test_runs_to_come_are_not_asked_for():
     assert search_window(PeriodRange(newest, newest), now)[1] == now
 
 
-def test_partitions_are_asked_for_by_plain_days():
-    stretch = PeriodRange(*days("2026-01-03", "2026-01-05"))
-    partitions = [
-        (None, RunMoments(partition_date=datetime(2026, 1, day, tzinfo=BEIJING))) for day in range(1, 9)
-    ]
+@pytest.mark.skipif(not has_partitions(), reason="schedules with partitions came with Airflow 3.2")
+@pytest.mark.parametrize("last", ["2026-03-01", "2026-03-03"], ids=["one day", "three days"])
+@pytest.mark.parametrize("hour", [0, 11])
+@pytest.mark.parametrize("zone", ["shanghai", "new_york", "utc"])
+def test_a_backfill_of_partitions_has_the_runs_of_the_gap_and_no_others(metadata, zone, hour, last):
+    stretch = PeriodRange(*days("2026-03-01", last))
+    dag = found(f"partitions_{zone}_{hour}")
+    window = search_window(stretch, datetime(2026, 4, 1, tzinfo=UTC))
 
-    assert dates_of_runs(DAILY, stretch, partitions) == Dates("2026-01-03", "2026-01-05")
+    dates = dates_of_runs(DAILY, stretch, dag.runs_between(*window))
+
+    begin, end = (pendulum.parse(text, tz="UTC") for text in (dates.begin, dates.end))
+    periods = [
+        periods_of_run(DAILY, moments, now=datetime(2026, 4, 1, tzinfo=UTC)).first
+        for _, moments in dag.runs_between(begin, end)
+    ]
+    assert periods == list(stretch)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from airflow_wechat.gaps import Plan, missing_of
 
 Json = dict[str, Any]
 
+LONGEST_GAP = 3_700
+"""Days: what one backfill can be offered for."""
+
 LONGEST_RANGE = 20_000
 """Periods: what a page can be asked for at once, more than fifty years of days."""
 

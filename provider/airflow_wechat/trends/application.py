@@ -21,7 +21,7 @@ from airflow_wechat.client.reports import REPORTS, Report
 from airflow_wechat.trends import answers
 from airflow_wechat.trends.permissions import may_fill, readable_dags, readable_reports
 from airflow_wechat.trends.settings import settings
-from airflow_wechat.trends.source import Problem, UnreadableError, open_tables
+from airflow_wechat.trends.source import Problem, UnreadableError, read
 
 _STATIC = Path(str(files("airflow_wechat.trends"))) / "static"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
@@ -105,8 +105,7 @@ def choices(user: GetUserDep) -> dict[str, Any]:
     if not reports:
         raise UnreadableError(Problem.NO_DAG)
     where = settings()
-    with open_tables(where) as table_of:
-        found = {report.name: table_of(report).apps() for report in reports}
+    found = read(where, lambda table_of: {report.name: table_of(report).apps() for report in reports})
     if not any(found.values()):
         raise UnreadableError(Problem.EMPTY, ", ".join(map(where.table_of, reports)))
     return {
@@ -163,23 +162,25 @@ AppId = Annotated[str, Query(min_length=1, max_length=64)]
 
 def trend(report: ReportDep, periods: RangeDep, app_id: AppId) -> Response:
     """Return the numbers of an app in a range."""
-    with open_tables(settings()) as table_of:
-        rows = table_of(report).read(
-            app_id, periods.first.start, periods.last.start, answers.columns_of(report)
-        )
+    wanted = app_id, periods.first.start, periods.last.start, answers.columns_of(report)
+    rows = read(settings(), lambda table_of: table_of(report).read(*wanted))
     return Response(json.dumps(answers.trend(report, rows)), media_type="application/json")
 
 
 def coverage(report: ReportDep, periods: RangeDep, app_id: AppId) -> Response:
     """Return what of a range has landed."""
-    with open_tables(settings()) as table_of:
-        stored = table_of(report).stored_starts(app_id, periods.first.start)
+    stored = read(settings(), lambda table_of: table_of(report).stored_starts(app_id, periods.first.start))
     told = answers.coverage(report, periods, stored, datetime.now(UTC))
     return Response(json.dumps(told), media_type="application/json")
 
 
 def plans(user: GetUserDep, report: ReportDep, periods: RangeDep) -> list[dict[str, Any]]:
-    """Return how each DAG of the report that the user may see fills a gap."""
+    """Return how each DAG of the report that the user may see fills a gap.
+
+    :raises HTTPException: 422 for a gap so long that its runs cannot be counted while someone waits
+    """
+    if (periods.last.end - periods.first.start).days > answers.LONGEST_GAP:
+        raise HTTPException(422, "a gap of more than ten years: choose a shorter range")
     now = datetime.now(UTC)
     return [
         answers.plan(filling.plan_of(report, [periods], dag, now), may_fill=may_fill(user, dag.dag_id))

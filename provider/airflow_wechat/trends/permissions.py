@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.models.dag import DagModel
 
 from airflow_wechat.airflow_versions import find_dags, tagged_dags
 from airflow_wechat.client.reports import REPORTS, Report
@@ -30,9 +31,10 @@ def readable_dags(user: BaseUser, report: Report) -> list[FoundDag]:
 
 def may_fill(user: BaseUser, dag_id: str) -> bool:
     """Tell whether a user may start a backfill of a DAG; Airflow itself asks again when they do."""
+    details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
     return bool(
         get_auth_manager().is_authorized_dag(
-            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
+            method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
         )
     )
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-from sqlalchemy.exc import SQLAlchemyError
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_wechat.doctor.connections import database_of
 from airflow_wechat.doctor.database import told
+from airflow_wechat.doctor.network import within
 from airflow_wechat.doctor.patient import UnusableError
 from airflow_wechat.storage.sql import ReportTable
 from airflow_wechat.trends.settings import Settings
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from airflow_wechat.client.reports import Report
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_PATIENCE = 15.0  # seconds; many drivers know no time-out of their own
+
+# The API server has few threads; a database that hangs is to leave it most of them.
+_AT_ONCE = BoundedSemaphore(8)
 
 
 class Problem(StrEnum):
@@ -46,12 +53,31 @@ class UnreadableError(Exception):
         self.detail = detail
 
 
-@contextmanager
-def open_tables(settings: Settings) -> Iterator[Callable[[Report], ReportTable]]:
-    """Give what finds a report's table; the database is let go of at the end.
+def read(settings: Settings, ask: Callable[[Callable[[Report], ReportTable]], T]) -> T:
+    """Ask the database, for some seconds at most.
 
-    :raises UnreadableError: where there is no database, or it does not answer, in the block too
+    :param ask: is given what finds a report's table
+    :raises UnreadableError: where there is no database, or it does not answer
     """
+
+    def run() -> T:
+        try:
+            with _open_tables(settings) as table_of:
+                return ask(table_of)
+        finally:
+            _AT_ONCE.release()
+
+    if not _AT_ONCE.acquire(timeout=_PATIENCE):
+        raise UnreadableError(Problem.DATABASE, settings.sql_conn_id)
+    try:
+        return within(_PATIENCE, run)
+    except TimeoutError:
+        log.warning("The trends page's database does not answer within %g s", _PATIENCE)
+        raise UnreadableError(Problem.DATABASE, settings.sql_conn_id) from None
+
+
+@contextmanager
+def _open_tables(settings: Settings) -> Iterator[Callable[[Report], ReportTable]]:
     if not settings.sql_conn_id:
         raise UnreadableError(Problem.NO_SETTING)
     try:
@@ -61,7 +87,9 @@ def open_tables(settings: Settings) -> Iterator[Callable[[Report], ReportTable]]
         raise UnreadableError(Problem.CONNECTION, settings.sql_conn_id) from None
     try:
         yield lambda report: _table(database.engine, report, settings)
-    except SQLAlchemyError as error:
+    except UnreadableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - drivers raise whatever they like, also past SQLAlchemy
         log.warning("The trends page cannot read: %s", told(error, database.secrets))
         raise UnreadableError(Problem.DATABASE, settings.sql_conn_id) from None
     finally:

@@ -25,51 +25,67 @@ export async function openGap(report, gap, follow) {
   const body = element("div", { id: "fill-plan" });
   const show = () => showPlan(body, plans.find((plan) => plan.dag_id === choice.value), gap, follow);
   choice.onchange = show;
-  panel.replaceChildren(title, element("label", {}, `${text("dag")} `, choice), body, close);
+  const several = plans.length > 1 ? [element("p", {}, text("several_dags", { count: plans.length }))] : [];
+  choice.value = (plans.find((plan) => plan.may_fill) ?? plans[0]).dag_id;
+  panel.replaceChildren(title, ...several, element("label", {}, `${text("dag")} `, choice), body, close);
   await show();
 }
 
+// What is shown now: answers and timers of what was shown before change nothing more.
+let turn = 0;
+
 async function showPlan(body, plan, gap, follow) {
+  const mine = ++turn;
   const { dag_id, backfill } = plan;
-  const again = () => showPlan(body, plan, gap, follow);
+  const again = () => trying(body, () => showPlan(body, plan, gap, follow));
   const say = (...content) => body.replaceChildren(element("p", { className: "note" }, text("schedule", plan)), ...content);
   const sentence = (name, values) => element("p", {}, text(name, values));
   if (!plan.may_fill) return say(sentence("may_not_fill", { dag_id }));
   if (!backfill) return say(sentence("no_run", { dag_id }));
   if (plan.paused) {
-    const button = element("button", { type: "button", onclick: () => trying(body, async () => { await unpause(dag_id); plan.paused = false; await again(); }) }, text("unpause"));
+    const button = element("button", { type: "button", onclick: () => trying(body, async () => { await unpause(dag_id); plan.paused = false; await again(); byId("fill").focus(); }) }, text("unpause"));
     return say(sentence("paused", { dag_id }), button);
   }
-  if (await isBackfilled(dag_id)) {
-    setTimeout(() => body.isConnected && !byId("fill").hidden && again(), EVERY);
+  const isBusy = await isBackfilled(dag_id);
+  if (mine !== turn) return;
+  if (isBusy) {
+    setTimeout(() => mine === turn && isOpen(body) && again(), EVERY);
     return say(sentence("under_way", { dag_id }));
   }
   const start = element("button", { type: "button", className: "main", onclick: () => trying(body, () => fill(body, plan, gap, follow)) }, text("start_backfill"));
   const unsure = plan.dates_are_sure ? [] : [sentence("not_sure")];
   const [from, to] = plan.dates_are_sure ? [gap.first, gap.last] : [backfill.from_date, backfill.to_date];
-  say(sentence("dates", { dag_id, from, to }), ...unsure, start);
+  say(sentence("dates", { dag_id, from, to, count: gap.count }), ...unsure, start);
 }
+
+const isOpen = (body) => body.isConnected && !byId("fill").hidden;
 
 async function trying(body, act) {
   try {
     await act();
   } catch (failure) {
-    if (!(failure instanceof Failure)) throw failure;
-    body.append(element("p", { className: "warning" }, text("refused", { words: failure.message })));
+    const name = failure instanceof Failure && failure.status !== 401 ? "refused" : failure instanceof Failure ? "log_in" : "failed";
+    body.append(element("p", { className: "warning" }, text(name, { words: failure.message })));
   }
 }
 
 async function fill(body, plan, gap, follow) {
+  const mine = ++turn;
   await startBackfill(plan.backfill);
-  for (;;) {
+  const progress = element("progress", { max: gap.count, value: 0 });
+  const told = element("p", { id: "fill-told" });
+  body.replaceChildren(progress, told);
+  byId("fill").focus();
+  while (mine === turn && isOpen(body)) {
     const ended = !(await isBackfilled(plan.dag_id));
+    if (mine !== turn || !isOpen(body)) return;
     const landed = gap.count - (await follow(gap, ended));
     const name = !ended ? "started" : landed === gap.count ? "filled" : "not_all_filled";
-    body.replaceChildren(
-      element("progress", { max: gap.count, value: landed }),
-      element("p", { id: "fill-told" }, text(name, { landed, count: gap.count })),
-    );
+    const words = text(name, { landed, count: gap.count });
+    progress.value = landed;
+    if (told.textContent !== words) told.textContent = words; // a screen reader reads each change aloud
     if (ended) return;
-    await new Promise((done) => setTimeout(done, EVERY));
+    do await new Promise((done) => setTimeout(done, EVERY));
+    while (document.hidden);
   }
 }

@@ -138,12 +138,14 @@ function showCoverage(coverage, filling) {
 
 /** See how far a gap has been filled: draw it, and return how many of its periods are still missing. */
 async function follow(gap, ended) {
+  const mine = asked;
   const isInGap = (period) => gap.first <= period.start && period.end <= gap.last;
   const coverage = await ask("coverage", selection());
-  showCoverage(coverage, ended ? undefined : isInGap);
-  if (ended) {
-    trend = await ask("trend", selection());
-    showNumbers();
+  const numbers = ended ? await ask("trend", selection()) : trend;
+  if (mine === asked) {
+    trend = numbers;
+    showCoverage(coverage, ended ? undefined : isInGap);
+    if (ended) showNumbers();
   }
   return coverage.periods.filter((one) => isInGap(one) && one.state === "missing").length;
 }
@@ -152,7 +154,7 @@ async function follow(gap, ended) {
 async function noted(act) {
   await act();
   if (window.parent === window) return;
-  const own = element("a", { href: location.href, target: "_blank" }, location.href);
+  const own = element("code", {}, location.href); // the frame would not open a link
   byId("frame-note").replaceChildren(text("frame_note"), " ", own);
   byId("frame-note").hidden = false;
 }
