@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -241,6 +242,36 @@ def test_each_trouble_has_a_name_that_the_page_has_words_for(
     assert PASSWORD not in answer.text
     for texts in json.loads((STATIC / "texts.json").read_text()).values():
         assert f"problem_{problem}" in texts
+
+
+@needs_pages
+def test_a_database_that_hangs_is_waited_for_only_so_long(ask, stored, monkeypatch):
+    from airflow_wechat.trends import source
+
+    let_go = threading.Event()
+    monkeypatch.setattr(source, "_PATIENCE", 0.2)
+    monkeypatch.setattr(ReportTable, "apps", lambda _: let_go.wait(30))
+    answers_of_hanging = [ask("/api/choices").json()["problem"] for _ in range(9)]  # one more than at once
+    let_go.set()
+
+    assert answers_of_hanging == ["database"] * 9
+
+
+@needs_pages
+def test_what_a_driver_raises_past_sqlalchemy_is_a_trouble_of_the_database(ask, stored, monkeypatch):
+    def fail(_):
+        raise RuntimeError(f"a package is missing for {PASSWORD}")
+
+    monkeypatch.setattr(ReportTable, "apps", fail)
+
+    assert ask("/api/choices").json() == {"problem": "database", "detail": "wechat_target"}
+
+
+@needs_pages
+def test_a_gap_of_more_than_ten_years_is_offered_no_backfill(ask, stored):
+    query = "report=daily_visit_trend&begin=2000-01-01&end=2026-01-01"
+
+    assert ask(f"/api/plans?{query}").status_code == 422
 
 
 @needs_pages
