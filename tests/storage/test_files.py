@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def test_credentials_of_s3_that_have_ended_are_a_matter_for_a_retry(files, row, 
 def test_where_nobody_may_write_no_retry_is_of_use(files, row, failing, code):
     failing(code)
 
-    with pytest.raises(NotWritableError, match="it is not allowed"):
+    with pytest.raises(NotWritableError, match=" cannot be written, it is not allowed: "):
         files.replace([row()])
 
 
@@ -163,6 +164,58 @@ def test_preparing_leaves_no_file(tmp_path, files):
     files.prepare()
 
     assert all_files(tmp_path) == []
+
+
+def test_a_folder_is_made_with_those_above_it_and_may_be_there(tmp_path):
+    files = ReportFiles(LocalFileSystem(), f"{tmp_path}/X/lake/X/", DAILY, "jsonl")
+
+    files.prepare()
+    files.prepare()
+
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["X", "lake", "X", DAILY.name]
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("a" * 300, "it cannot be a folder's name"), ("file/lake", "it is not there or no folder")],
+)
+def test_a_place_that_cannot_be_written_is_named_with_the_reason(tmp_path, place, why):
+    (tmp_path / "file").touch()
+    root = f"{tmp_path}/{place}"
+
+    with pytest.raises(NotWritableError) as caught:
+        ReportFiles(LocalFileSystem(), root, DAILY, "jsonl").prepare()
+
+    assert str(caught.value).startswith(f"{root!r} cannot be written, {why}: ")
+
+
+def test_links_that_go_round_are_no_folder(tmp_path):
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+
+    with pytest.raises(NotWritableError):
+        ReportFiles(LocalFileSystem(), f"{tmp_path}/round", DAILY, "jsonl").prepare()
+
+
+def test_a_write_that_does_not_even_begin_fails_with_its_own_error(files, row, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left")
+
+    monkeypatch.setattr(Path, "open", fail)
+
+    with pytest.raises(OSError, match="No space left"):
+        files.replace([row()])
+
+
+@pytest.mark.parametrize(("error", "refused"), [(PermissionError, False), (FileNotFoundError, True)])
+def test_who_may_write_to_a_store_need_not_be_allowed_to_look(monkeypatch, error, refused):
+    def look(*_):
+        raise error("the store's words")
+
+    monkeypatch.setattr(MemoryFileSystem, "info", look)
+    files = ReportFiles(MemoryFileSystem(), "bucket/lake", DAILY, "jsonl")
+
+    with pytest.raises(NotWritableError) if refused else nullcontext():
+        files.prepare()
 
 
 def test_a_place_under_a_file_is_refused_before_anything_is_written(tmp_path, row):

@@ -69,6 +69,11 @@ def test_jsonl_is_the_row_itself(row):
     assert content.isascii()
 
 
+def test_jsonl_has_no_words_that_json_does_not_have(row):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        get_format("jsonl")(DAILY, [row() | {"stay_time_uv": float("nan")}])
+
+
 def test_csv_is_as_rfc_4180_wants_it_and_empty_where_there_is_nothing(row):
     content = get_format("csv")(DAILY, [row(stay_time_uv=None, note='says "新", twice')])
 
@@ -116,5 +121,5 @@ def test_an_unknown_format_is_refused_with_those_allowed(name):
 def test_parquet_without_pyarrow_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
 
-    with pytest.raises(ValueError, match=r"airflow-provider-wechat\[parquet\]"):
+    with pytest.raises(ValueError, match=r"^file_format='parquet' needs pyarrow: pip .*wechat\[parquet\]'$"):
         get_format("parquet")
