@@ -13,10 +13,11 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
 from airflow_wechat.client.reports import REPORTS, get_report
+from airflow_wechat.storage import sql as storage
 from airflow_wechat.storage.sql import ReportTable, TableMismatchError, check_table_name
 from fuzzing import any_text, expect_ours, fuzzed, json_values
 
@@ -505,3 +506,69 @@ def test_any_name_is_refused_or_makes_exactly_that_table(name):
     engine = sa.create_engine("sqlite://")
     ReportTable(engine, DAILY, name).create()
     assert sa.inspect(engine).get_table_names() == [name]
+
+
+class DriversError(Exception):
+    """What a driver raises, with its own way to say what happened."""
+
+    def __init__(self, *args, **codes):
+        super().__init__(*args)
+        vars(self).update(codes)
+
+
+CONFLICTS = [
+    DriversError(sqlstate="40001"),
+    DriversError(sqlstate="40P01"),
+    DriversError("words", pgcode="40001"),
+    DriversError("words", pgcode="40P01"),
+    DriversError(1205, "Lock wait timeout exceeded"),
+    DriversError(1213, "Deadlock found"),
+    DriversError(1020, "Record has changed since last read"),
+    DriversError("database is locked", sqlite_errorcode=5),
+    DriversError("database is locked", sqlite_errorcode=5 | 2 << 8),  # SQLITE_BUSY_SNAPSHOT
+    DriversError("database table is locked", sqlite_errorcode=6),
+    DriversError("database table is locked", sqlite_errorcode=6 | 1 << 8),  # SQLITE_LOCKED_SHAREDCACHE
+]
+OTHERS = [
+    DriversError(),
+    DriversError("40001"[:4]),
+    DriversError("words", 1205),
+    DriversError(1062, "Duplicate entry"),
+    DriversError(sqlstate="23505"),
+    DriversError(pgcode="08006"),
+    DriversError("no such table", sqlite_errorcode=1),
+    DriversError("disk is full", sqlite_errorcode=13),
+    DriversError("abort", sqlite_errorcode=4 | 5 << 8),
+]
+
+
+class TestConflict:
+    @pytest.mark.parametrize("error", CONFLICTS, ids=lambda error: repr(vars(error) or error.args[:1]))
+    def test_is_known_by_each_drivers_code(self, error):
+        assert storage._is_conflict(DBAPIError("INSERT", {}, error))
+        assert storage._is_conflict_or_race(DBAPIError("INSERT", {}, error))
+        assert not storage._is_conflict(error)  # only what the database says counts
+
+    @pytest.mark.parametrize("error", OTHERS, ids=lambda error: repr(vars(error) or error.args[:1]))
+    def test_is_nothing_else(self, error):
+        assert not storage._is_conflict(DBAPIError("INSERT", {}, error))
+        assert not storage._is_conflict_or_race(DBAPIError("INSERT", {}, error))
+
+    def test_is_a_row_that_another_writer_was_quicker_with_only_where_we_delete_and_insert(self):
+        error = IntegrityError("INSERT", {}, DriversError(1062, "Duplicate entry"))
+
+        assert not storage._is_conflict(error)
+        assert storage._is_conflict_or_race(error)
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "mariadb"])
+def test_mysqls_own_types_are_asked_for_by_either_of_its_names(dialect):
+    engine = sa.create_engine(f"{dialect}+pymysql://nobody@127.0.0.1/nothing")
+
+    made = str(sa.schema.CreateTable(ReportTable(engine, DAILY)._table).compile(engine))
+
+    lines = [" ".join(line.split()) for line in made.strip().splitlines()]
+    assert any(line.startswith("app_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL") for line in lines)
+    assert any(line.startswith("extra LONGTEXT") for line in lines)
+    assert any(line.startswith("fetched_at DATETIME(6) NOT NULL") for line in lines)
+    assert {*lines[-1].removeprefix(")").split()} == {"ENGINE=InnoDB", "CHARSET=utf8mb4"}
