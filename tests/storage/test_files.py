@@ -177,7 +177,7 @@ def test_a_folder_is_made_with_those_above_it_and_may_be_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("place", "why"),
-    [("a" * 300, "it cannot be a folder's name"), ("file/lake", "it is not there or no folder")],
+    [("a" * 300, "there can be no such place"), ("file/lake", "it is not there or no folder")],
 )
 def test_a_place_that_cannot_be_written_is_named_with_the_reason(tmp_path, place, why):
     (tmp_path / "file").touch()

@@ -571,4 +571,4 @@ def test_mysqls_own_types_are_asked_for_by_either_of_its_names(dialect):
     assert any(line.startswith("app_id VARCHAR(64) COLLATE utf8mb4_bin NOT NULL") for line in lines)
     assert any(line.startswith("extra LONGTEXT") for line in lines)
     assert any(line.startswith("fetched_at DATETIME(6) NOT NULL") for line in lines)
-    assert {*lines[-1].removeprefix(")").split()} == {"ENGINE=InnoDB", "CHARSET=utf8mb4"}
+    assert {"ENGINE=InnoDB", "CHARSET=utf8mb4"} <= {*lines[-1].removeprefix(")").split()}
