@@ -57,8 +57,8 @@ lint: .venv/ready ## check style, Airflow's rules and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: .venv/ready ## measure, as ratios in one run; writes docs/benchmarks.json and docs/benchmarks.md
-	@$(BIN)/python tests/bench/bench.py
+bench: .venv/ready ## measure, as ratios in one run (ONLY=storing: one thing); writes docs/benchmarks.json and docs/benchmarks.md
+	@$(BIN)/python tests/bench/bench.py $(ONLY)
 
 docs: .venv/ready ## build the documentation; every warning is an error
 	@$(BIN)/sphinx-build --quiet --fresh-env --write-all --fail-on-warning --keep-going --nitpicky \
