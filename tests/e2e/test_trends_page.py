@@ -168,6 +168,43 @@ def test_while_a_backfill_is_under_way_the_page_waits_for_its_end(site, page, ga
     page.get_by_role("button", name="Start the backfill").wait_for(timeout=180_000)
 
 
+def plan_of(dag_id):
+    moments = {"from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z"}
+    backfill = {"dag_id": dag_id, **moments, "reprocess_behavior": "completed"}
+    told = {"paused": False, "schedule": "each day", "dates_are_sure": True, "may_fill": True}
+    return {"dag_id": dag_id, **told, "backfill": backfill}
+
+
+def test_a_dag_that_is_no_longer_chosen_is_not_acted_on(page, gap):
+    """The first of two is under way, so that its panel looks again every two seconds."""
+    started = []
+
+    def answer(route):
+        if route.request.method == "POST":
+            started.append(route.request.post_data_json["dag_id"])
+            route.fulfill(status=409, json={"detail": "busy"})
+        else:
+            under_way = "dag_id=first_dag" in route.request.url
+            route.fulfill(json={"backfills": [{"completed_at": None}] if under_way else []})
+
+    plans = [plan_of("first_dag"), plan_of("second_dag")]
+    page.route("**/api/plans?*", lambda route: route.fulfill(json=plans))
+    page.route("**/api/v2/backfills*", answer)
+    page.reload()
+    page.locator(".gaps button").first.click()
+    expect(page.locator("#fill-plan")).to_contain_text("is under way already")
+    expect(page.locator("#fill")).to_contain_text("2 DAGs are tagged with this report")
+
+    page.locator("#fill-dag").select_option("second_dag")
+    start = page.get_by_role("button", name="Start the backfill")
+    start.wait_for()
+    page.wait_for_timeout(4_500)  # longer than the first one's panel waits
+    start.click()
+
+    expect(page.locator("#fill-plan .warning")).to_have_text("Airflow refused: busy")
+    assert started == ["second_dag"]
+
+
 def test_a_viewer_sees_the_numbers_and_is_told_that_they_may_not_fill(site, gap):
     with site.logged_in(VIEWER) as session:
         page = site.open(session)
