@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -74,9 +75,9 @@ def test_a_token_is_asked_for_once_and_again_after_a_refusal(server: ScriptedSer
     ]
 
 
-@pytest.mark.parametrize("same", [REFRESH, "", None, 7])
+@pytest.mark.parametrize("same", [REFRESH, "", None, 7, "half a \ud800"])
 def test_a_refresh_token_that_stays_is_not_kept_again(server: ScriptedServer, kept: Kept, same: Any) -> None:
-    server.on(PATH, giving("t1", same))
+    server.on(PATH, json.dumps(giving("t1", same)).encode())
 
     source(server, kept).token()
 
@@ -97,7 +98,10 @@ def test_a_changed_refresh_token_is_kept_told_of_and_used_from_then_on(
         REFRESH,
         "another-refresh-token",
     ]
-    assert "has changed the authorizer_refresh_token of wx1" in caplog.text
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        "WeChat has changed the authorizer_refresh_token of wx1: the one in the connection's Extra ends in "
+        "five minutes"
+    ]
     assert "another-refresh-token" not in caplog.text
 
 
@@ -106,7 +110,7 @@ def test_a_changed_refresh_token_is_kept_even_where_the_rest_makes_no_sense(
 ) -> None:
     server.on(PATH, {"authorizer_refresh_token": "another-refresh-token"})
 
-    with pytest.raises(CheckAnswerError, match="no authorizer_access_token"):
+    with pytest.raises(CheckAnswerError, match=f"^from {PATH}: no authorizer_access_token"):
         source(server, kept).token()
 
     assert kept == ["another-refresh-token"]
@@ -148,8 +152,13 @@ def test_a_platform_token_that_stays_stale_ends_the_task(server: ScriptedServer,
     server.on("/component", {"access_token": "c1"}, {"access_token": "c2"})
     server.on(PATH, {"errcode": 40001, "errmsg": "invalid credential rid: 1-2-3"})
 
-    with pytest.raises(FixCredentialsError, match=r"rid: 1-2-3.*component_access_token, or what token_url"):
+    with pytest.raises(FixCredentialsError) as caught:
         source(server, kept, TokenServer(f"{server.url}/component")).token()
+
+    assert str(caught.value) == (
+        f"errcode 40001 from {PATH}: invalid credential rid: 1-2-3. What to do: see whether "
+        "component_access_token, or what token_url gives, is the present token of the platform that component_appid names."
+    )
 
     assert len(server.asked(PATH)) == 2
 

@@ -33,8 +33,14 @@ def test_no_file_means_no_token(base_url: str, tmp_path: Path) -> None:
 
 
 def test_https_without_the_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FixCredentialsError, match=r"needs a token in the file .*http://api\.weixin\.qq\.com"):
+    with pytest.raises(FixCredentialsError) as caught:
         CloudRunToken(HTTPS, tmp_path / "none").token()
+
+    assert str(caught.value) == (
+        f"token_source=none over https needs a token in the file {tmp_path / 'none'}. What to do: run the "
+        "worker inside WeChat Cloud Run with its token switched on in the console, or make the connection's host "
+        "http://api.weixin.qq.com, which works there without a token."
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"CANARY \xff"])
@@ -56,5 +62,10 @@ def test_the_platform_may_renew_the_file_at_any_time(file: Path) -> None:
 
 
 def test_a_refusal_of_the_token_in_the_file_says_what_to_do(file: Path) -> None:
-    with pytest.raises(RenewTokenError, match="among the interfaces that its console permits"):
+    with pytest.raises(RenewTokenError) as caught:
         CloudRunToken(HTTPS, file).renewed(Secret("cloudbase-token"))
+
+    assert str(caught.value) == (
+        "WeChat refuses a call with token_source=none. What to do: run the worker inside WeChat Cloud Run, "
+        "with the call's path among the interfaces that its console permits."
+    )
