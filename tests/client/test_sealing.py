@@ -322,6 +322,7 @@ def test_keys_are_read_however_they_were_pasted(paste, form):
 
 SM2 = "is not RSA: SM2 is not supported: choose RSAwithSHA256 in WeChat's console"
 SM4 = "has 16 bytes: SM4 is not supported: choose AES256_GCM in WeChat's console"
+SMALL = "has a key of 1024 bits: give one with an RSA key of 2048 bits or more"
 NOT_ALLOWED: dict[str, tuple[str, Callable[[], Any], str]] = {
     "no base64": ("sym_key", lambda: "otUpngOjU+nVQaWJIC3D-yMLV17RKaP6t4Ot9tbnzLY=", "is not base64: give"),
     "stray character": ("sym_key", lambda: extra()["sym_key"].replace("H", "!H"), "is not base64: give"),
@@ -347,11 +348,11 @@ NOT_ALLOWED: dict[str, tuple[str, Callable[[], Any], str]] = {
     "SM2": ("private_key", sm2_private_pem, SM2),
     "P-256": ("private_key", lambda: private_pem(EC_KEY), SM2),
     "Ed25519": ("private_key", lambda: private_pem(ed25519.Ed25519PrivateKey.generate()), SM2),
-    "1024 bits": ("private_key", lambda: private_pem(SMALL_KEY), "has a key of 1024 bits"),
+    "1024 bits": ("private_key", lambda: private_pem(SMALL_KEY), SMALL),
     "no certificate": ("certificate", lambda: public_pem(PLATFORM_KEY), "cannot be read: give"),
     "SM2 certificate": ("certificate", sm2_certificate_pem, SM2),
     "P-256 certificate": ("certificate", lambda: certificate_pem(EC_KEY), SM2),
-    "1024 bits certificate": ("certificate", lambda: certificate_pem(SMALL_KEY), "has a key of 1024 bits"),
+    "1024 bits certificate": ("certificate", lambda: certificate_pem(SMALL_KEY), SMALL),
     **{f"blank {name}": (name, lambda: " \n", "is blank or no text: give") for name in extra()},
     **{f"no text {name}": (name, lambda: 5, "is blank or no text: give") for name in extra()},
 }
