@@ -157,7 +157,8 @@ def test_a_platform_token_that_stays_stale_ends_the_task(server: ScriptedServer,
 
     assert str(caught.value) == (
         f"errcode 40001 from {PATH}: invalid credential rid: 1-2-3. What to do: see whether "
-        "component_access_token, or what token_url gives, is the present token of the platform that component_appid names."
+        "component_access_token, or what token_url gives, is the present token of the "
+        "platform that component_appid names."
     )
 
     assert len(server.asked(PATH)) == 2

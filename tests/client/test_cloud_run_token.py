@@ -38,7 +38,8 @@ def test_https_without_the_file_says_what_to_do(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"token_source=none over https needs a token in the file {tmp_path / 'none'}. What to do: run the "
-        "worker inside WeChat Cloud Run with its token switched on in the console, or make the connection's host "
+        "worker inside WeChat Cloud Run with its token switched on in the console, or make the "
+        "connection's host "
         "http://api.weixin.qq.com, which works there without a token."
     )
 
