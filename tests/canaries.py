@@ -152,12 +152,17 @@ def everything_logged() -> Iterator[Everything]:
     handler, root = Everything(), logging.getLogger()
     loggers: list[Any] = [root, *root.manager.loggerDict.values()]
     before = [(one, one.level, one.disabled) for one in loggers if isinstance(one, logging.Logger)]
-    root.addHandler(handler)
+    heard = [one for one, _, _ in before if one is root or not one.propagate]
     for one, _, _ in before:
         one.setLevel(logging.DEBUG)
         one.disabled = False
-    yield handler
-    root.removeHandler(handler)
-    for one, level, disabled in before:
-        one.setLevel(level)
-        one.disabled = disabled
+    for one in heard:
+        one.addHandler(handler)
+    try:
+        yield handler
+    finally:
+        for one in heard:
+            one.removeHandler(handler)
+        for one, level, disabled in before:
+            one.setLevel(level)
+            one.disabled = disabled

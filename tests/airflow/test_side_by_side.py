@@ -51,7 +51,8 @@ def side_by_side(loads) -> int:
     for each in processes:
         each.start()
     for each in processes:
-        each.join()
+        each.join(120)
+        each.kill()  # only one that still waits for another: its exit code tells
     return sum(each.exitcode == 0 for each in processes)
 
 
@@ -101,7 +102,7 @@ def test_sixteen_at_once(landed, way):
 
 def test_a_period_loaded_a_hundred_times_among_others_stays_the_same(landed):
     days = [period.start for period in periods_between(DAILY.granularity, *MONTH)][:10]
-    order = days * (REPEATS // len(days))
+    order = days[:1] * REPEATS + days[1:] * 3
     random.Random(5).shuffle(order)
     expected = landed.answers(periods_between(DAILY.granularity, days[0], days[-1]))
 
@@ -111,5 +112,5 @@ def test_a_period_loaded_a_hundred_times_among_others_stays_the_same(landed):
         load_range(day, day)
         held += landed.stored() == expected
 
-    record(PART, "one period loaded again, shuffled", len(order), held)
+    record(PART, "one period loaded a hundred times, among loads of others", len(order), held)
     assert held == len(order)

@@ -55,6 +55,34 @@ def forced(server: ScriptedServer) -> list[bool]:
     return [request.json["force_refresh"] for request in server.asked(STABLE_TOKEN_PATH)]
 
 
+def test_what_a_clock_that_was_ahead_has_noted_does_not_stop_forcing_once_it_is_right(tmp_path):
+    clock = Clock()
+    ahead = ForcedRefreshes(tmp_path / "forced", lambda: clock.now + 5 * 3600)
+    with ahead.turn():
+        ahead.note()
+
+    right = ForcedRefreshes(tmp_path / "forced", clock)
+    with right.turn():
+        assert not right.since(clock.now)
+        assert right.allowed()
+
+
+def test_whoever_asked_while_another_forced_learns_that_a_new_token_is_there(tmp_path):
+    clock = Clock()
+    one, other = (ForcedRefreshes(tmp_path / "forced", clock) for _ in range(2))
+    with one.turn():
+        one.note()
+        clock.now += 0.1
+        asked_at = other.now()  # and is given the token that is dead
+        clock.now += 0.2
+        one.answered()
+
+    clock.now += 0.1
+    with other.turn():
+        assert other.since(asked_at)
+        assert not other.allowed()
+
+
 def in_threads(call: Callable[[], str], meanwhile: Callable[[], None]) -> set[str]:
     """Call from many threads that all set out at once; give what they got."""
     ready = threading.Barrier(THREADS + 1)

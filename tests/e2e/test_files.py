@@ -85,4 +85,6 @@ def test_a_bucket_that_is_not_there_ends_the_task_at_once(airflow, trigger):
     airflow.wait_for_run("e2e_files_nowhere", run_id)
     task = airflow.api.task("e2e_files_nowhere", run_id, "load")
     assert (task["state"], task["try_number"]) == ("failed", 1)
-    assert "e2e-no-such-bucket/lake cannot be written" in airflow.api.log("e2e_files_nowhere", run_id, "load")
+    assert "'e2e-no-such-bucket/lake' cannot be written" in airflow.api.log(
+        "e2e_files_nowhere", run_id, "load"
+    )

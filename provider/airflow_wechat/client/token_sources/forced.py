@@ -15,13 +15,15 @@ from airflow_wechat.client.tokens import Clock
 
 _APART = 30.0
 _A_DAY = 20
+_CLOCKS_APART = 60.0  # how far ahead of now a moment may lie that another process has noted
 
 
 class ForcedRefreshes:
     """When this machine's processes have asked for an app's token with ``force_refresh``.
 
     WeChat allows it 20 times a day, at least 30 seconds apart. The moments are in a file; where there can be
-    none, this process knows only of its own.
+    none, each client knows only of its own. What a clock that was ahead has noted is forgotten once it is set
+    right: else nobody would force for as long as it was ahead.
 
     :param file: where they are
     :param clock: seconds since 1970
@@ -47,6 +49,8 @@ class ForcedRefreshes:
                 with suppress(OSError):  # a full disk: at least this process waits its turn
                     stack.enter_context(locked(self._file))
                 self._read(self._file)
+            now = self._clock()
+            self._known = [moment for moment in self._known if moment <= now + _CLOCKS_APART]
             yield
 
     def now(self) -> float:
@@ -65,7 +69,16 @@ class ForcedRefreshes:
 
     def note(self) -> None:
         """Remember that it is done now."""
-        self._known = [*self._known, self._clock()][-_A_DAY:]
+        self._known.append(self._clock())
+        self._keep()
+
+    def answered(self) -> None:
+        """Remember that what was noted last is answered now, and the new token there."""
+        self._known[-1:] = [self._clock()]
+        self._keep()
+
+    def _keep(self) -> None:
+        self._known = self._known[-_A_DAY:]
         if self._file:
             with suppress(OSError):
                 write_whole(self._file, json.dumps(self._known))
@@ -74,7 +87,7 @@ class ForcedRefreshes:
         with suppress(OSError, ValueError, TypeError, OverflowError, RecursionError):
             found = [float(moment) for moment in json.loads(file.read_text())]
             list(map(_day, found))  # a moment that is none
-            self._known = sorted({*self._known, *found})[-_A_DAY:]
+            self._known = sorted({*self._known, *found})
 
 
 def _day(moment: float) -> object:

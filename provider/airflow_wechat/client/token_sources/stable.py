@@ -57,8 +57,11 @@ class StableToken(HeldToken):
                 return self._ask()
             if not self._forced.allowed():
                 return issued
-            self._forced.note()
-            return self._ask(force_refresh=True)
+            self._forced.note()  # before, lest it be forgotten should this process be killed meanwhile
+            try:
+                return self._ask(force_refresh=True)
+            finally:
+                self._forced.answered()
 
     def _ask(self, *, force_refresh: bool = False) -> Issued:
         answer = self._transport.post(
