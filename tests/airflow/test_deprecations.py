@@ -26,8 +26,10 @@ IMPORT_ALL = """
 import blame, importlib, pkgutil
 blame.install()
 import airflow_wechat
+from airflow_wechat.airflow_versions import plugins_have_pages
+behind_the_page = () if plugins_have_pages() else ("trends.application", "trends.permissions")
 for module in pkgutil.walk_packages(airflow_wechat.__path__, "airflow_wechat."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith(("__main__", *behind_the_page)):
         importlib.import_module(module.name)
         print(module.name)
 """
