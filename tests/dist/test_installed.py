@@ -82,7 +82,7 @@ def connection(installed):
         text=True,
     )
     try:
-        [shown] = [line for line in _lines_up_to(process.stdout, "--conn-json")][-1:]
+        [shown] = list(_lines_up_to(process.stdout, "--conn-json"))[-1:]
         yield shown.partition("--conn-json ")[2].strip().strip("'")
     finally:
         process.terminate()
