@@ -56,7 +56,7 @@ MODULES: dict[str, str] = {
 
 OPTIONS = {
     "client.base_url": ["-k", "allowed or plain_http or names_no or unreadable or fragment or loopback"],
-    "storage.sql": ["-k", "not pymysql and not mysqldb and not exactly_the_table_that_is_made"],
+    "storage.sql": ["-k", "sqlite or TestConflict or mysqls_own or refused"],
     "storage.values": ["-k", "sqlite or formats"],
     "client.token_sources.classic": ["-k", "not sixteen_processes"],
 }

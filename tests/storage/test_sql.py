@@ -508,6 +508,29 @@ def test_any_name_is_refused_or_makes_exactly_that_table(name):
     assert sa.inspect(engine).get_table_names() == [name]
 
 
+class TestStored:
+    def test_counts_an_apps_rows_and_tells_the_newest(self, database, row):
+        table = database.table()
+        table.create()
+        table.replace([row(date(2026, 1, day)) for day in (1, 3, 2)] + [row(date(2026, 2, 1), app_id="wx2")])
+
+        assert table.stored("wx1") == (3, date(2026, 1, 3))
+        assert table.stored("wx2") == (1, date(2026, 2, 1))
+        assert table.stored("wx3") == (0, None)
+
+    def test_starts_are_an_apps_own_from_a_day_on_that_is_included(self, database, row):
+        table = database.table()
+        table.create()
+        table.replace([row(date(2026, 1, day)) for day in (1, 2, 3)] + [row(date(2026, 2, 1), app_id="wx2")])
+
+        assert table.stored_starts("wx1") == {date(2026, 1, day) for day in (1, 2, 3)}
+        assert table.stored_starts("wx1", date(2026, 1, 2)) == {date(2026, 1, 2), date(2026, 1, 3)}
+        assert table.stored_starts("wx3") == set()
+
+    def test_starts_of_a_table_that_is_missing_are_none(self, database):
+        assert database.table().stored_starts("wx1") == set()
+
+
 class DriversError(Exception):
     """What a driver raises, with its own way to say what happened."""
 
