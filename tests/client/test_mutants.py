@@ -65,6 +65,7 @@ def test_a_survivor_is_shown_with_its_reason_or_without_one(
     assert "| `client.answers` | 9 | 7 | 2 | 2026-01-01 |" in page
     assert "In `f`: sums commute\n\n```diff\n- a + b\n+ b + a\n```" in page
     assert "In `g`: **not explained yet**" in page
+    assert "Not measured yet: `client.periods`, " in page
     assert list(mutants._unexplained({"modules": modules})) == [unknown]
 
 

@@ -56,7 +56,7 @@ MODULES: dict[str, str] = {
 
 OPTIONS = {
     "client.base_url": ["-k", "allowed or plain_http or names_no or unreadable or fragment or loopback"],
-    "storage.sql": ["-k", "sqlite or TestConflict or mysqls_own or refused"],
+    "storage.sql": ["-k", "sqlite or TestConflict or mysqls_own or what_is_allowed"],
     "storage.values": ["-k", "sqlite or formats"],
     "client.token_sources.classic": ["-k", "not sixteen_processes"],
 }
@@ -207,6 +207,8 @@ def page(modules: dict[str, Any]) -> list[str]:
     for module, found in modules.items():
         figures = (found["mutants"], found["killed"], len(found["survivors"]))
         lines.append(f"| `{module}` | {' | '.join(f'{one:,}' for one in figures)} | {found['measured_on']} |")
+    if left := [f"`{module}`" for module in MODULES if module not in modules]:
+        lines += ["", f"Not measured yet: {', '.join(left)}."]
     for module, found in modules.items():
         if found["survivors"]:
             lines += ["", f"## `{module}`"]
