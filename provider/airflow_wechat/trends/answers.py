@@ -17,7 +17,7 @@ LONGEST_GAP = 3_700
 """Days: what one backfill can be offered for."""
 
 LONGEST_RANGE = 20_000
-"""Periods: what a page can be asked for at once, more than fifty years of days."""
+"""Days: what a page can be asked for at once, more than fifty years."""
 
 
 def columns_of(report: Report) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from functools import cache
@@ -24,6 +23,7 @@ from airflow_wechat.trends.settings import settings
 from airflow_wechat.trends.source import Problem, UnreadableError, read
 
 _STATIC = Path(str(files("airflow_wechat.trends"))) / "static"
+_PLOTLY = "plotly.min.js"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 
 # The one style within the page is plotly's, empty when it is read: this is the hash of nothing.
@@ -51,7 +51,7 @@ def create_application() -> FastAPI:
     )
     for path, answer in ROUTES.items():
         app.get(path)(answer)
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.middleware("http")(_with_headers)
     app.exception_handler(UnreadableError)(_tell_problem)
     return app
@@ -79,7 +79,7 @@ def file(name: str) -> Response:
     if name not in known:
         raise HTTPException(404, f"no file {name}")
     path = known[name]
-    return FileResponse(path, media_type=_TYPES[path.suffix], headers=_KEPT if _is_plotly(name) else None)
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=_KEPT if name == _PLOTLY else None)
 
 
 @cache
@@ -90,13 +90,6 @@ def _files() -> dict[str, Path]:
     except ModuleNotFoundError:
         return own
     return {**own, _PLOTLY: plotly}
-
-
-_PLOTLY = "plotly.min.js"
-
-
-def _is_plotly(name: str) -> bool:
-    return name == _PLOTLY
 
 
 def choices(user: GetUserDep) -> dict[str, Any]:
@@ -149,7 +142,11 @@ def range_of(report: ReportDep, begin: date, end: date) -> PeriodRange:
     :raises HTTPException: 422 for an end before its begin, and for a range that no page can show
     """
     if end < begin or (end - begin).days > answers.LONGEST_RANGE or end.year > _LAST_YEAR:
-        raise HTTPException(422, f"begin={begin}, end={end}: give an end on or after the begin")
+        raise HTTPException(
+            422,
+            f"begin={begin}, end={end}: give an end on or after the begin, at most {answers.LONGEST_RANGE:,} "
+            f"days later",
+        )
     period_of = report.granularity.period_of
     return PeriodRange(period_of(begin), period_of(end))
 
@@ -164,14 +161,13 @@ def trend(report: ReportDep, periods: RangeDep, app_id: AppId) -> Response:
     """Return the numbers of an app in a range."""
     wanted = app_id, periods.first.start, periods.last.start, answers.columns_of(report)
     rows = read(settings(), lambda table_of: table_of(report).read(*wanted))
-    return Response(json.dumps(answers.trend(report, rows)), media_type="application/json")
+    return JSONResponse(answers.trend(report, rows))
 
 
 def coverage(report: ReportDep, periods: RangeDep, app_id: AppId) -> Response:
     """Return what of a range has landed."""
     stored = read(settings(), lambda table_of: table_of(report).stored_starts(app_id, periods.first.start))
-    told = answers.coverage(report, periods, stored, datetime.now(UTC))
-    return Response(json.dumps(told), media_type="application/json")
+    return JSONResponse(answers.coverage(report, periods, stored, datetime.now(UTC)))
 
 
 def plans(user: GetUserDep, report: ReportDep, periods: RangeDep) -> list[dict[str, Any]]:

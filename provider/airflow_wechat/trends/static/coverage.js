@@ -26,7 +26,7 @@ export function drawCoverage(granularity, coverage, filling, choose) {
   const gapOf = (period) => coverage.gaps.find((gap) => gap.first <= period.start && period.end <= gap.last);
   const stateOf = (period) => (period.state === "missing" && filling?.(period) ? "being_filled" : period.state);
   const { columns, row, column } = PLACES[granularity];
-  const rows = Map.groupBy ? Map.groupBy(coverage.periods, (one) => row(one.start)) : grouped(coverage.periods, row);
+  const rows = grouped(coverage.periods, row);
   byId("calendar").replaceChildren(
     ...[...rows].reverse().map(([label, periods]) => {
       const cells = periods.map((period) => cell(period, stateOf(period), gapOf(period), choose));
@@ -41,7 +41,11 @@ export function drawCoverage(granularity, coverage, filling, choose) {
 
 function grouped(periods, row) {
   const rows = new Map();
-  for (const period of periods) rows.set(row(period.start), [...(rows.get(row(period.start)) ?? []), period]);
+  for (const period of periods) {
+    const label = row(period.start);
+    if (!rows.has(label)) rows.set(label, []);
+    rows.get(label).push(period);
+  }
   return rows;
 }
 

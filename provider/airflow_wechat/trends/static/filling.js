@@ -1,19 +1,24 @@
 // A gap, and the backfill that fills it: what stands in its way is said before it is started.
 
 import { byId, element, offer } from "./elements.js";
-import { ask, Failure, isBackfilled, startBackfill, unpause } from "./server.js";
-import { span, text } from "./texts.js";
+import { ask, isBackfilled, startBackfill, unpause } from "./server.js";
+import { span, text, told } from "./texts.js";
 
 const EVERY = 2000;
 
+// What is shown now: answers and timers of what was shown before change nothing more.
+let turn = 0;
+
 /** Open the panel for a gap. */
 export async function openGap(report, gap, follow) {
+  const mine = ++turn;
   const panel = byId("fill");
   panel.hidden = false;
   panel.replaceChildren(element("p", {}, text("loading")));
   panel.focus();
   panel.scrollIntoView({ block: "nearest" });
   const plans = await ask("plans", { report, begin: gap.first, end: gap.last });
+  if (mine !== turn) return;
   const title = element("h3", {}, text("fill_title", { range: span(gap.first, gap.last) }));
   const close = element("button", { type: "button", onclick: () => (panel.hidden = true) }, text("close"));
   if (!plans.length) {
@@ -30,9 +35,6 @@ export async function openGap(report, gap, follow) {
   panel.replaceChildren(title, ...several, element("label", {}, `${text("dag")} `, choice), body, close);
   await show();
 }
-
-// What is shown now: answers and timers of what was shown before change nothing more.
-let turn = 0;
 
 async function showPlan(body, plan, gap, follow) {
   const mine = ++turn;
@@ -64,8 +66,7 @@ async function trying(body, act) {
   try {
     await act();
   } catch (failure) {
-    const name = failure instanceof Failure && failure.status !== 401 ? "refused" : failure instanceof Failure ? "log_in" : "failed";
-    body.append(element("p", { className: "warning" }, text(name, { words: failure.message })));
+    body.append(element("p", { className: "warning" }, told(failure, "refused")));
   }
 }
 
@@ -73,17 +74,17 @@ async function fill(body, plan, gap, follow) {
   const mine = ++turn;
   await startBackfill(plan.backfill);
   const progress = element("progress", { max: gap.count, value: 0 });
-  const told = element("p", { id: "fill-told" });
-  body.replaceChildren(progress, told);
+  const words = element("p", { id: "fill-told" });
+  body.replaceChildren(progress, words);
   byId("fill").focus();
   while (mine === turn && isOpen(body)) {
     const ended = !(await isBackfilled(plan.dag_id));
     if (mine !== turn || !isOpen(body)) return;
     const landed = gap.count - (await follow(gap, ended));
     const name = !ended ? "started" : landed === gap.count ? "filled" : "not_all_filled";
-    const words = text(name, { landed, count: gap.count });
+    const now = text(name, { landed, count: gap.count });
     progress.value = landed;
-    if (told.textContent !== words) told.textContent = words; // a screen reader reads each change aloud
+    if (words.textContent !== now) words.textContent = now; // a screen reader reads each change aloud
     if (ended) return;
     do await new Promise((done) => setTimeout(done, EVERY));
     while (document.hidden);

@@ -4,8 +4,8 @@ import { draw, savePng } from "./chart.js";
 import { drawCoverage } from "./coverage.js";
 import { byId, element, offer, save } from "./elements.js";
 import { openGap } from "./filling.js";
-import { ask, Failure } from "./server.js";
-import { change, number, sayAll, span, text } from "./texts.js";
+import { ask } from "./server.js";
+import { change, number, sayAll, span, text, told } from "./texts.js";
 import { followTheme } from "./theme.js";
 
 const RANGES = { days_30: 30, days_90: 90, days_365: 365, all: Infinity };
@@ -160,10 +160,7 @@ async function noted(act) {
 }
 
 function tell(failure) {
-  const words = failure.message;
-  const known = failure instanceof Failure;
-  byId("message").textContent =
-    known && failure.status === 401 ? text("log_in") : known && failure.problem ? text(`problem_${failure.problem}`, { detail: words }) : text("failed", { words });
+  byId("message").textContent = told(failure);
 }
 
 begin().catch(tell);

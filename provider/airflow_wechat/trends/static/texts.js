@@ -18,6 +18,13 @@ export function change(now, before) {
   return before ? percent.format(now / before - 1) : "";
 }
 
+/** Say what has failed: to be logged out, to know what to do, to be refused by a server, or none of these. */
+export function told(failure, refused = "failed") {
+  if (failure.status === 401) return text("log_in");
+  if (failure.problem) return text(`problem_${failure.problem}`, { detail: failure.message });
+  return text(failure.status ? refused : "failed", { words: failure.message });
+}
+
 /** Return a period by its first and last day. */
 export function span(first, last) {
   return first === last ? first : `${first} – ${last}`;
