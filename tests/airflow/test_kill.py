@@ -120,7 +120,7 @@ def test_killed_at_the_edge_of_every_statement(target, with_old):
         run_and_kill()
         tried, held = tried + 1, held + (whole and target.stored() == target.new)
 
-    record(PART, "killed at the edge of every statement", tried, held)
+    record(PART, f"{target.database}: killed at the edge of every statement", tried, held)
     assert tried > 20
     assert held == tried
 
@@ -140,7 +140,7 @@ def test_killed_at_random_moments(target):
         run_and_kill()
         tried, held = tried + killed, held + (killed and whole and target.stored() == target.new)
 
-    record(PART, "killed at random moments", tried, held)
+    record(PART, f"{target.database}: killed at random moments", tried, held)
     assert tried > RANDOM_KILLS // 2
     assert held == tried
 

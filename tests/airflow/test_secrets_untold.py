@@ -20,11 +20,12 @@ from airflow_wechat.transfers.report_to_object_storage import WeChatReportToObje
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
 from airflow_wechat.triggers.report import ReportPublishedTrigger
 from canaries import Canaries
-from client.guarded import files_that_tell, guarded_sandbox, listening, refused
+from client.guarded import guarded_sandbox, listening, refused
 from client.sandboxed import DAILY
 from client.troubled import TOKEN_PATHS
 from proof.figures import figure
 from runs import connect, context_of_run
+from structured_logs import structured_logged
 
 PART = "secrets"
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 3)
@@ -71,8 +72,8 @@ def road(request, sandbox, monkeypatch):
 
 
 @pytest.fixture
-def told(canaries, monkeypatch, capfd):
-    with listening(canaries, monkeypatch, capfd) as running:
+def told(canaries, monkeypatch, capfd, tmp_path):
+    with listening(canaries, monkeypatch, capfd, tmp_path) as running, structured_logged(running.log):
         yield running
 
 
@@ -110,7 +111,7 @@ def trigger_of(error):
 
 
 @pytest.fixture
-def check(told, canaries, tmp_path):
+def check(told):
     """See that nothing that a task has left behind tells a secret."""
 
     def everywhere(operator, result, errors):
@@ -123,9 +124,21 @@ def check(told, canaries, tmp_path):
             *(*triggers, *stored, *kept),
             errors=errors,
         )
-        assert files_that_tell(tmp_path, canaries) == []
 
     return everywhere
+
+
+@pytest.mark.quick_proof
+@pytest.mark.parametrize("way", ["debug", "info", "exception"])
+def test_what_a_tasks_own_logger_is_told_is_searched(told, canaries, tmp_path, way):
+    with figure(
+        PART, "negative control: a secret told to a task's or a hook's own logger is found"
+    ) as counted:
+        for logged in (*operators(tmp_path), WeChatHook()):
+            with counted.trial(logged):
+                getattr(logged.log, way)("told %s", canaries("leak"))
+                with pytest.raises(AssertionError, match="leak"):
+                    told.check()
 
 
 @every_road

@@ -19,7 +19,7 @@ from airflow_wechat.client.token_sources import cloud_run as cloud_run_token
 from airflow_wechat.sandbox import App, cloud_run, component, tokens
 from airflow_wechat.sandbox.calls import Call
 from airflow_wechat.sandbox.rules import DEFAULT_APP
-from canaries import Canaries, everything_logged, files_with, shown, spelled_in, told
+from canaries import Canaries, Everything, everything_logged, files_with, shown, spelled_in, told
 from client.sandboxed import settings_of
 from client.troubled import TroubledSandbox
 
@@ -75,32 +75,38 @@ class Told:
     """Keeps all that is logged, printed, raised and shown.
 
     :param printed: gives what was printed since it was last asked
+    :param folder: with all files that may have been written
     """
 
-    def __init__(self, canaries: Canaries, log: Any, printed: Callable[[], str]) -> None:
+    def __init__(self, canaries: Canaries, log: Everything, printed: Callable[[], str], folder: Path) -> None:
         self._canaries = canaries
-        self._log = log
+        self.log = log
         self._printed = printed
+        self._folder = folder
 
     def check(self, *things: object, errors: tuple[BaseException, ...] = (), heard: bool = True) -> None:
-        """See that no canary is in what was told since the last time, nor in some things and errors.
+        """See that no canary is in what was told since the last time, nor in files, some things and errors.
 
         :param heard: whether something must have been logged: else the search would have nothing to search
         """
-        said = [self._log.text, self._printed(), shown(*things), *map(told, errors)]
-        assert not heard or self._log.lines, "nothing was logged"
-        self._log.lines.clear()
+        said = [self.log.text, self._printed(), shown(*things), *map(told, errors)]
+        assert not heard or self.log.lines, "nothing was logged"
+        self.log.lines.clear()
         assert spelled_in("\n".join(said), *self._canaries.planted) == []
+        assert files_that_tell(self._folder, self._canaries) == []
 
 
 @contextmanager
 def listening(
-    canaries: Canaries, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+    canaries: Canaries, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str], folder: Path
 ) -> Iterator[Told]:
-    """Listen to every logger at DEBUG, and let http.client print whatever it sends and gets."""
+    """Listen to every logger at DEBUG, and let http.client print whatever it sends and gets.
+
+    :param folder: in which files are searched as well
+    """
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     with everything_logged() as log:
-        yield Told(canaries, log, lambda: "".join(capture.readouterr()))
+        yield Told(canaries, log, lambda: "".join(capture.readouterr()), folder)
 
 
 def files_that_tell(folder: Path, canaries: Canaries) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proof.figures import VARIABLE, figure, record, trial
-from proof.proof import added_up, page
+from proof.proof import added_up, good, page
 
 
 @pytest.fixture
@@ -69,6 +69,24 @@ def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
     record("part", "what", 1, 1)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kills", "is_good"),
+    [
+        ([(150, 150), (50, 50)], True),
+        ([(150, 150), (49, 49)], False),
+        ([(250, 249)], False),
+        ([(250, 250), (0, 0)], False),
+        ([], False),
+    ],
+    ids=["200 that held", "too few", "one that has not held", "one never tried", "none"],
+)
+def test_a_battery_is_good_where_enough_was_tried_and_all_has_held(
+    kills: list[tuple[int, int]], is_good: bool
+) -> None:
+    figures = [{"part": "kill", "what": "killed", "tried": tried, "held": held} for tried, held in kills]
+    assert good([{"part": "fuzz", "what": "read", "tried": 1, "held": 1}, *figures]) is is_good
 
 
 def test_figures_of_a_promise_are_added_up_and_shown_by_part() -> None:

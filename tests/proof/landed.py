@@ -29,6 +29,12 @@ class Landed:
         self._app_id = app_id
         self._report = report
 
+    @property
+    def database(self) -> str:
+        """Which database it is, as a reader calls it."""
+        name = self.engine.dialect.name
+        return {"mysql": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite"}[name]
+
     def forget(self) -> None:
         """Drop the table."""
         self.sql(f"DROP TABLE IF EXISTS {self.table.name}")
