@@ -14,7 +14,7 @@ from canaries import Everything
 
 @contextmanager
 def structured_logged(log: Everything) -> Iterator[None]:
-    """Keep what structlog's loggers are told as well, at DEBUG, before anything of Airflow's masks or drops it.
+    """Keep what structlog's loggers are told as well, at DEBUG, before Airflow masks or drops any of it.
 
     A logger that has spoken before keeps the level it had then; those of new tasks and hooks do not.
     """
