@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
-
-import structlog
 
 from canaries import Everything
 
@@ -16,8 +15,13 @@ from canaries import Everything
 def structured_logged(log: Everything) -> Iterator[None]:
     """Keep what structlog's loggers are told as well, at DEBUG, before Airflow masks or drops any of it.
 
-    A logger that has spoken before keeps the level it had then; those of new tasks and hooks do not.
+    A logger that has spoken before keeps the level it had then; those of new tasks and hooks do not. Without
+    structlog, as with Airflow 2, all loggers are Python's own.
     """
+    if not find_spec("structlog"):
+        yield
+        return
+    import structlog
 
     def keep(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         log.lines.append(f"{method} {event!r} {event.get('event')}")

@@ -15,6 +15,7 @@ from email.utils import formatdate
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -245,6 +246,23 @@ def test_plain_http_does_not_go_through_a_proxy(
     assert proxy.requests == []
 
 
+def test_https_goes_through_the_environments_proxy(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+
+    with pytest.raises(TryAgainError, match="ProxyError"):
+        transport_to("https://api.weixin.qq.com", tries=1).post(PATH, {})
+
+    assert [request.method for request in server.requests] == ["CONNECT"]
+
+
+def test_plain_http_to_wechat_is_for_those_who_send_neither_secret_nor_token() -> None:
+    assert Transport("http://api.weixin.qq.com", tokenless=True).base_url == "http://api.weixin.qq.com"
+    with pytest.raises(ValueError, match="plain http"):
+        Transport("http://api.weixin.qq.com")
+
+
 # Passing troubles
 
 
@@ -289,6 +307,31 @@ def test_a_trouble_that_does_not_pass_is_raised_after_four_tries(
 
     assert len(server.requests) == 4
     assert caught.value.path == PATH
+
+
+def test_what_may_not_be_repeated_is_asked_once(server: ScriptedServer) -> None:
+    server.on(PATH, {"errcode": -1, "errmsg": "system error"})
+
+    with pytest.raises(TryAgainError):
+        transport_to(server.url).post(PATH, {}, repeatable=False)
+
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (requests.ConnectionError(), "ConnectionError: . What to do"),
+        (requests.ConnectionError("lost"), "ConnectionError: lost. What to do"),
+    ],
+)
+def test_a_failure_of_few_words_is_told_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    monkeypatch.setattr(requests.Session, "send", Mock(side_effect=error))
+
+    with pytest.raises(TryAgainError, match=f"^from {PATH}: {words}"):
+        transport_to("https://api.weixin.qq.com", tries=1).post(PATH, {})
 
 
 def test_every_try_sends_the_same_request(server: ScriptedServer) -> None:
@@ -355,6 +398,7 @@ OTHER = {
     "404": Failure(Reply(b"{}", 404), CheckAnswerError, "HTTP 404 Not Found, expected 200"),
     "403": Failure(Reply(b"{}", 403), CheckAnswerError, "HTTP 403 Forbidden, expected 200"),
     "204": Failure(Reply(b"", 204), CheckAnswerError, "HTTP 204 No Content, expected 200"),
+    "499": Failure(Reply(b"{}", 499), CheckAnswerError, ": HTTP 499, expected 200"),
 }
 
 
@@ -368,6 +412,7 @@ def test_any_other_trouble_is_raised_at_once(
         transport_to(server.url).post(PATH, {}, query={"access_token": TOKEN})
 
     assert type(caught.value) is error_class
+    assert caught.value.path == PATH
     assert len(server.requests) == 1
 
 
@@ -395,7 +440,7 @@ def test_an_answer_without_end_is_given_up(server: ScriptedServer, monkeypatch: 
     monkeypatch.setattr(transport_module, "_MAX_BODY", 1000)
     server.on(PATH, Reply(stream=itertools.repeat(b" " * 100, 100_000)))
 
-    with pytest.raises(CheckAnswerError, match="an answer of more than 1000 bytes"):
+    with pytest.raises(CheckAnswerError, match=f"{PATH}: an answer of more than 1000 bytes"):
         post(server.url)
 
     assert len(server.requests) == 1
@@ -444,7 +489,7 @@ def trusted_authority(tmp_path: Path) -> str:
 def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
     untrusted_server: ScriptedServer,
 ) -> None:
-    with pytest.raises(CheckAnswerError, match="certificate verify failed"):
+    with pytest.raises(CheckAnswerError, match=f"{PATH}: .*certificate verify failed"):
         post(untrusted_server.url)
 
     assert untrusted_server.requests == []
@@ -734,6 +779,12 @@ def test_a_header_that_echoes_the_url_is_not_logged(server: ScriptedServer, log:
     assert leaks(log.text) == []
 
 
+def test_a_line_that_cannot_be_encoded_is_logged_all_the_same(log: Everything) -> None:
+    logging.getLogger("urllib3.connectionpool").debug("a lone half: \ud800")
+
+    assert "a lone half: ?" in log.text
+
+
 @pytest.mark.parametrize(("status", "error"), [(407, FixCredentialsError), (502, TryAgainError)])
 def test_a_proxy_that_refuses_is_named(
     server: ScriptedServer, log: Everything, status: int, error: type[WeChatError]
@@ -742,7 +793,7 @@ def test_a_proxy_that_refuses_is_named(
     server.on("443", Reply(authorization.encode(), status, reason=authorization))  # of CONNECT HOST:443
     network = Network(proxy=Secret(server.url.replace("://", "://user:the-proxy-password@")))
 
-    with pytest.raises(error, match="see whether proxy in the connection's Extra") as caught:
+    with pytest.raises(error, match=f"{PATH}: .*see whether proxy in the connection's Extra") as caught:
         transport_to("https://api.weixin.qq.com", network=network, tries=1).post(PATH, {})
 
     assert type(caught.value) is error
@@ -755,7 +806,7 @@ def test_a_bundle_of_the_environment_that_is_not_there_ends_the_task_and_is_name
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
 
-    with pytest.raises(FixRequestError, match=r"/nowhere/ca\.pem.*REQUESTS_CA_BUNDLE"):
+    with pytest.raises(FixRequestError, match=rf"{PATH}: .*/nowhere/ca\.pem.*REQUESTS_CA_BUNDLE"):
         post("https://127.0.0.1:9")
 
 
