@@ -36,7 +36,7 @@ MODULES: dict[str, str] = {
     "client.assembly": "client/test_assembly.py client/test_authorizer_token.py",
     "client.routes": "client/test_routes.py client/test_client.py",
     "client.token_sources.stable": "client/test_tokens.py",
-    "client.token_sources.forced": "client/test_tokens.py",
+    "client.token_sources.forced": "client/test_forced.py client/test_tokens.py",
     "client.token_sources.own_files": "client/test_classic_token.py client/test_tokens.py",
     "client.token_sources.supplied": "client/test_supplied_token.py client/test_tokens.py",
     "client.token_sources.authorizer": "client/test_authorizer_token.py",

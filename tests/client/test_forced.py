@@ -1,0 +1,168 @@
+"""Of all this machine's processes, and whatever their file says: no more is forced than WeChat allows."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from airflow_wechat.client.token_sources import forced
+from airflow_wechat.client.token_sources.forced import ForcedRefreshes
+
+URL, APP, SECRET = "https://api.weixin.qq.com", "wx0000000000000001", "an AppSecret"
+NOON = datetime(2026, 3, 13, 4, tzinfo=UTC).timestamp()  # in Beijing
+
+
+class Now:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def __call__(self) -> float:
+        return self.moment
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Now:
+    now = Now()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(ForcedRefreshes.__init__, "__defaults__", (now,))
+    return now
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "moments"
+
+
+def force(refreshes: ForcedRefreshes) -> None:
+    with refreshes.turn():
+        assert refreshes.allowed()
+        refreshes.note()
+        refreshes.answered()
+
+
+def allowed(refreshes: ForcedRefreshes) -> bool:
+    with refreshes.turn():
+        return refreshes.allowed()
+
+
+def test_all_who_know_an_app_count_together(now: Now) -> None:
+    force(ForcedRefreshes.of(URL, APP, SECRET))
+
+    assert not allowed(ForcedRefreshes.of(URL, APP, SECRET))
+    assert not allowed(ForcedRefreshes.of("https://api2.weixin.qq.com", APP, SECRET))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("https://gateway.example", APP, SECRET),
+        (URL, "wx0000000000000002", SECRET),
+        (URL, APP, "another AppSecret"),
+    ],
+    ids=["another host", "another app", "another AppSecret"],
+)
+def test_others_count_by_themselves(now: Now, other: tuple[str, str, str]) -> None:
+    force(ForcedRefreshes.of(URL, APP, SECRET))
+
+    assert allowed(ForcedRefreshes.of(*other))
+
+
+def test_the_moments_are_not_where_the_token_is(now: Now, tmp_path: Path) -> None:
+    token = forced.own_file(URL, APP, SECRET)
+
+    force(ForcedRefreshes.of(URL, APP, SECRET))
+
+    assert not token.exists()
+    assert forced.own_file(URL, APP, SECRET, "force_refresh").exists()
+
+
+def test_where_there_can_be_no_file_a_client_counts_its_own(
+    now: Now, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    file.touch()
+    monkeypatch.setattr("tempfile.tempdir", str(file))
+    refreshes = ForcedRefreshes.of(URL, APP, SECRET)
+
+    force(refreshes)
+
+    assert not allowed(refreshes)
+    assert allowed(ForcedRefreshes.of(URL, APP, SECRET))
+
+
+def test_on_a_full_disk_a_client_counts_its_own(
+    now: Now, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(forced, "write_whole", full)
+    refreshes = ForcedRefreshes(file)
+
+    force(refreshes)
+
+    assert not allowed(refreshes)
+
+
+def test_it_is_allowed_twenty_times_a_day_of_beijing(now: Now, file: Path) -> None:
+    for number in range(20):
+        now.moment = NOON + number * 30
+        force(ForcedRefreshes(file))
+    assert len(json.loads(file.read_text())) == 20
+
+    now.moment = NOON + 12 * 3600 - 1
+    assert not allowed(ForcedRefreshes(file))
+    now.moment += 1
+    assert allowed(ForcedRefreshes(file))
+
+
+@pytest.mark.parametrize("later", [29.9, -29.9])
+def test_it_is_not_allowed_within_thirty_seconds(now: Now, file: Path, later: float) -> None:
+    force(ForcedRefreshes(file))
+    now.moment += later
+
+    assert not allowed(ForcedRefreshes(file))
+
+
+def test_what_is_noted_counts_before_it_is_answered(now: Now, file: Path) -> None:
+    refreshes = ForcedRefreshes(file)
+    with refreshes.turn():
+        refreshes.note()
+
+    assert json.loads(file.read_text()) == [NOON]
+    assert not allowed(ForcedRefreshes(file))
+
+
+def test_an_answer_moves_only_what_was_noted_last(now: Now, file: Path) -> None:
+    file.write_text(json.dumps([NOON - 90, NOON - 60]))
+    refreshes = ForcedRefreshes(file)
+    with refreshes.turn():
+        refreshes.note()
+        now.moment += 5
+        refreshes.answered()
+
+    assert json.loads(file.read_text()) == [NOON - 90, NOON - 60, NOON + 5]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[", b"7", b"null", b'["x"]', b"[null]", b"[[1]]", b"[1e400]", b"[1e30]", b"\xff", b"[" * 100_000],
+    ids=lambda content: repr(content[:8]),
+)
+def test_a_file_that_says_no_moments_is_none(now: Now, file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+    force(ForcedRefreshes(file))
+
+    assert json.loads(file.read_text()) == [NOON]
+
+
+@pytest.mark.parametrize(("ahead", "counts"), [(25.0, True), (60.0, False), (61.0, False)])
+def test_a_moment_far_ahead_is_forgotten(now: Now, file: Path, ahead: float, counts: bool) -> None:
+    file.write_text(json.dumps([NOON + ahead]))
+
+    assert allowed(ForcedRefreshes(file)) is not counts
