@@ -26,11 +26,13 @@ class Now:
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Now:
-    now = Now()
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(ForcedRefreshes.__init__, "__defaults__", (now,))
-    return now
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def allowed(refreshes: ForcedRefreshes) -> bool:
         return refreshes.allowed()
 
 
-def test_all_who_know_an_app_count_together(now: Now) -> None:
+def test_all_who_know_an_app_count_together() -> None:
     force(ForcedRefreshes.of(URL, APP, SECRET))
 
     assert not allowed(ForcedRefreshes.of(URL, APP, SECRET))
@@ -66,13 +68,13 @@ def test_all_who_know_an_app_count_together(now: Now) -> None:
     ],
     ids=["another host", "another app", "another AppSecret"],
 )
-def test_others_count_by_themselves(now: Now, other: tuple[str, str, str]) -> None:
+def test_others_count_by_themselves(other: tuple[str, str, str]) -> None:
     force(ForcedRefreshes.of(URL, APP, SECRET))
 
     assert allowed(ForcedRefreshes.of(*other))
 
 
-def test_the_moments_are_not_where_the_token_is(now: Now, tmp_path: Path) -> None:
+def test_the_moments_are_not_where_the_token_is() -> None:
     token = forced.own_file(URL, APP, SECRET)
 
     force(ForcedRefreshes.of(URL, APP, SECRET))
@@ -82,7 +84,7 @@ def test_the_moments_are_not_where_the_token_is(now: Now, tmp_path: Path) -> Non
 
 
 def test_where_there_can_be_no_file_a_client_counts_its_own(
-    now: Now, monkeypatch: pytest.MonkeyPatch, file: Path
+    monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
     file.touch()
     monkeypatch.setattr("tempfile.tempdir", str(file))
@@ -101,7 +103,7 @@ def test_on_a_full_disk_a_client_counts_its_own(
         raise OSError("no space left on device")
 
     monkeypatch.setattr(forced, "write_whole", full)
-    refreshes = ForcedRefreshes(file)
+    refreshes = ForcedRefreshes(file, now)
 
     force(refreshes)
 
@@ -111,35 +113,35 @@ def test_on_a_full_disk_a_client_counts_its_own(
 def test_it_is_allowed_twenty_times_a_day_of_beijing(now: Now, file: Path) -> None:
     for number in range(20):
         now.moment = NOON + number * 30
-        force(ForcedRefreshes(file))
+        force(ForcedRefreshes(file, now))
     assert len(json.loads(file.read_text())) == 20
 
     now.moment = NOON + 12 * 3600 - 1
-    assert not allowed(ForcedRefreshes(file))
+    assert not allowed(ForcedRefreshes(file, now))
     now.moment += 1
-    assert allowed(ForcedRefreshes(file))
+    assert allowed(ForcedRefreshes(file, now))
 
 
 @pytest.mark.parametrize("later", [29.9, -29.9])
 def test_it_is_not_allowed_within_thirty_seconds(now: Now, file: Path, later: float) -> None:
-    force(ForcedRefreshes(file))
+    force(ForcedRefreshes(file, now))
     now.moment += later
 
-    assert not allowed(ForcedRefreshes(file))
+    assert not allowed(ForcedRefreshes(file, now))
 
 
 def test_what_is_noted_counts_before_it_is_answered(now: Now, file: Path) -> None:
-    refreshes = ForcedRefreshes(file)
+    refreshes = ForcedRefreshes(file, now)
     with refreshes.turn():
         refreshes.note()
 
     assert json.loads(file.read_text()) == [NOON]
-    assert not allowed(ForcedRefreshes(file))
+    assert not allowed(ForcedRefreshes(file, now))
 
 
 def test_an_answer_moves_only_what_was_noted_last(now: Now, file: Path) -> None:
     file.write_text(json.dumps([NOON - 90, NOON - 60]))
-    refreshes = ForcedRefreshes(file)
+    refreshes = ForcedRefreshes(file, now)
     with refreshes.turn():
         refreshes.note()
         now.moment += 5
@@ -156,7 +158,7 @@ def test_an_answer_moves_only_what_was_noted_last(now: Now, file: Path) -> None:
 def test_a_file_that_says_no_moments_is_none(now: Now, file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
-    force(ForcedRefreshes(file))
+    force(ForcedRefreshes(file, now))
 
     assert json.loads(file.read_text()) == [NOON]
 
@@ -165,4 +167,4 @@ def test_a_file_that_says_no_moments_is_none(now: Now, file: Path, content: byte
 def test_a_moment_far_ahead_is_forgotten(now: Now, file: Path, ahead: float, counts: bool) -> None:
     file.write_text(json.dumps([NOON + ahead]))
 
-    assert allowed(ForcedRefreshes(file)) is not counts
+    assert allowed(ForcedRefreshes(file, now)) is not counts
