@@ -492,6 +492,31 @@ def test_what_is_no_signature_is_refused(signature):
     assert refusal(body, signed(body, Signature=signature)).errmsg == NOT_RIGHT
 
 
+@pytest.mark.parametrize("serial", [OURS, LATER], ids=["the old certificate", "the later certificate"])
+def test_an_answer_without_the_signature_of_our_certificate_is_refused(serial):
+    body = encrypted()
+    said = changing(body)
+    del said["Wechatmp-Signature-Deprecated" if serial == OURS else "Wechatmp-Signature"]
+
+    with pytest.raises(CheckAnswerError, match=NOT_RIGHT):
+        sealer(replace(KEYS, certificate_sn=serial)).open(URL, said, body, PATH)
+
+
+def test_the_signature_of_the_old_certificate_is_enough():
+    body = encrypted()
+    said = changing(body)
+    del said["Wechatmp-Signature"]
+
+    assert opened(body, said) == ANSWER
+
+
+@pytest.mark.parametrize("name", ["forged", "another app", "no number"])
+def test_what_may_have_been_changed_on_its_way_says_what_to_look_at(name):
+    advice = refusal(*REFUSED[name](encrypted())).advice
+
+    assert advice.startswith("see whether a proxy or gateway changes the answer")
+
+
 def test_another_keys_signature_is_refused():
     body = encrypted()
 
@@ -554,7 +579,9 @@ def test_an_encrypted_text_that_is_no_object_is_refused():
     parts = {"iv": bytes(12), "data": text[:-16], "authtag": text[-16:]}
     body = json.dumps({name: base64.b64encode(part).decode() for name, part in parts.items()}).encode()
 
-    assert refusal(body, signed(body)).errmsg == "the encrypted answer is not a JSON object"
+    error = refusal(body, signed(body))
+
+    assert (error.errmsg, error.path) == ("the encrypted answer is not a JSON object", PATH)
 
 
 @pytest.mark.parametrize("app_id", ["wx0123456789abcdef", None])

@@ -58,7 +58,7 @@ OPTIONS = {
     "client.base_url": ["-k", "allowed or plain_http or names_no or unreadable or fragment or loopback"],
     "storage.sql": ["-k", "sqlite or TestConflict or mysqls_own or what_is_allowed"],
     "storage.values": ["-k", "sqlite or formats"],
-    "client.token_sources.classic": ["-k", "not sixteen_processes"],
+    "client.token_sources.classic": ["-k", "not process and not forked"],
 }
 """What pytest is told of a module's tests: leave out what is slow and shows nothing more of it."""
 
