@@ -63,6 +63,13 @@ def test_a_fault_that_stays_ends_in_its_documented_error_in_time(
         asker.check_error(caught.value)
 
 
+def test_what_is_no_http_is_called_so(line: BadLine, asker: Asker) -> None:
+    line.treat(CASES["a chunk of a negative size"].fault, ever=True)
+
+    with pytest.raises(TryAgainError, match=f"^from {DAILY.path}: an answer that is no HTTP. What"):
+        asker.row(tries=1)
+
+
 @cases(TryAgainError)
 def test_a_fault_that_passes_is_got_over(line: BadLine, asker: Asker, case: Case) -> None:
     line.treat(case.fault)

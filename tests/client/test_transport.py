@@ -26,6 +26,7 @@ from hypothesis import example
 from hypothesis import strategies as st
 from tenacity import wait_none
 
+from airflow_wechat.client import signing
 from airflow_wechat.client import transport as transport_module
 from airflow_wechat.client.answers import checked
 from airflow_wechat.client.base_url import check_base_url
@@ -38,6 +39,7 @@ from airflow_wechat.client.errors import (
     WaitForDataError,
     WeChatError,
 )
+from airflow_wechat.client.sealing import Sealed
 from airflow_wechat.client.secret import Secret
 from airflow_wechat.client.transport import Network, Transport
 from canaries import Everything, everything_logged, spelled_in, spellings, told, with_small_escapes
@@ -808,6 +810,34 @@ def test_a_bundle_of_the_environment_that_is_not_there_ends_the_task_and_is_name
 
     with pytest.raises(FixRequestError, match=rf"{PATH}: .*/nowhere/ca\.pem.*REQUESTS_CA_BUNDLE"):
         post("https://127.0.0.1:9")
+
+
+class OpenSealer:
+    """Seals nothing, and keeps what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def seal(self, url: str, _: Any) -> Sealed:
+        self.asked.append(("seal", url))
+        return Sealed(b"{}", {})
+
+    def open(self, url: str, _: Any, body: bytes, path: str) -> bytes:
+        self.asked.append(("open", f"{url} {path}"))
+        return body
+
+
+def test_a_sealed_call_is_signed_for_the_host_that_it_goes_to(
+    monkeypatch: pytest.MonkeyPatch, server: ScriptedServer
+) -> None:
+    server.on(PATH, OK)
+    sealer = OpenSealer()
+    monkeypatch.setattr(signing, "signed_url", lambda base_url, path: base_url + path)
+
+    transport_to(server.url, sealer=sealer).post(PATH, {})
+
+    url = server.url + PATH
+    assert sealer.asked == [("seal", url), ("open", f"{url} {PATH}")]
 
 
 # Whatever a server says
