@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from airflow_wechat.client.errors import FixCredentialsError
+from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError, WeChatError
 from airflow_wechat.client.token_sources import classic
 from airflow_wechat.client.token_sources.classic import CLASSIC_TOKEN_PATH, ClassicToken, SharedToken
 from airflow_wechat.client.tokens import Issued
 from airflow_wechat.client.transport import Transport
 from airflow_wechat.sandbox import Sandbox
-from client.scripted import ScriptedServer
+from client.scripted import ScriptedServer, serving
 
 PROCESSES = 16
 
@@ -39,8 +39,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def source(server: ScriptedServer, secret: str = "the-secret", **options: Any) -> ClassicToken:
-    return ClassicToken(Transport(server.url, waits=wait_none()), "wx1", secret, **options)
+def source(
+    server: ScriptedServer, secret: str = "the-secret", app_id: str = "wx1", **options: Any
+) -> ClassicToken:
+    return ClassicToken(Transport(server.url, waits=wait_none()), app_id, secret, **options)
 
 
 def giving(token: str, expires_in: float = 7200) -> dict[str, Any]:
@@ -92,6 +94,34 @@ def test_who_has_another_secret_finds_no_token(server: ScriptedServer, folder: P
         source(server, "a-wrong-secret").token()
 
 
+def test_another_app_has_a_token_of_its_own(server: ScriptedServer, folder: Path) -> None:
+    server.on(CLASSIC_TOKEN_PATH, giving("t1"), giving("t2"))
+
+    assert [source(server, app_id=name).token() for name in ("wx1", "wx2", "wx1")] == ["t1", "t2", "t1"]
+
+
+def test_another_host_has_a_token_of_its_own(server: ScriptedServer, folder: Path) -> None:
+    server.on(CLASSIC_TOKEN_PATH, giving("t1"))
+    with serving() as elsewhere:
+        elsewhere.on(CLASSIC_TOKEN_PATH, giving("t2"))
+
+        assert [source(each).token() for each in (server, elsewhere)] == ["t1", "t2"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [({"errcode": 40125}, FixCredentialsError), ({"expires_in": 7200}, CheckAnswerError)]
+)
+def test_a_failure_names_the_path(
+    server: ScriptedServer, folder: Path, answer: dict[str, Any], error: type[WeChatError]
+) -> None:
+    server.on(CLASSIC_TOKEN_PATH, answer)
+
+    with pytest.raises(error) as caught:
+        source(server).token()
+
+    assert caught.value.path == CLASSIC_TOKEN_PATH
+
+
 def test_40001_here_means_a_wrong_secret(server: ScriptedServer, folder: Path) -> None:
     server.on(CLASSIC_TOKEN_PATH, {"errcode": 40001, "errmsg": "invalid credential"})
 
@@ -109,7 +139,7 @@ def test_a_new_token_is_told_with_what_it_does_to_others(
         source(server).token()
 
     [line] = [record.getMessage() for record in caplog.records if record.name == classic.__name__]
-    assert "WeChat ends the former one" in line
+    assert f"of wx1 by {CLASSIC_TOKEN_PATH}: within five minutes WeChat ends the former one" in line
     assert "t1" not in line
 
 
@@ -154,6 +184,7 @@ def test_a_link_in_the_folders_place_is_refused(server: ScriptedServer, folder: 
         '{"access_token": "t0", "made_at": 0, "ends_at": "soon"}',
         '{"access_token": "t0", "made_at": 0, "ends_at": 1e300}',
         '{"access_token": "t0", "made_at": 9e9, "ends_at": 9.000001e9}',
+        pytest.param("[" * 100_000, id="too deep"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_written_anew(
