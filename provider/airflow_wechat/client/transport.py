@@ -235,7 +235,7 @@ class Transport:
         return _Envelope(sealed.body, headers | sealed.headers, opened)
 
     def _note_clock(self, response: requests.Response) -> None:
-        with suppress(ValueError, TypeError, OverflowError):
+        with suppress(ValueError, OverflowError):
             said = parsedate_to_datetime(response.headers.get("Date", ""))
             self.clock_ahead = round(time.time() - said.timestamp(), 1)
 
