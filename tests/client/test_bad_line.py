@@ -58,7 +58,7 @@ def test_a_fault_that_stays_ends_in_its_documented_error_in_time(
             asker.row(timeout=timeout, tries=TRIES)
         assert time.monotonic() - began < TRIES * timeout + SLACK
         assert type(caught.value) is case.error
-        assert caught.value.path
+        assert caught.value.path == DAILY.path
         assert line.connections == (TRIES if case.error is TryAgainError else 1)
         asker.check_error(caught.value)
 

@@ -252,6 +252,8 @@ def test_https_goes_through_the_environments_proxy(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", server.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
 
     with pytest.raises(TryAgainError, match="ProxyError"):
         transport_to("https://api.weixin.qq.com", tries=1).post(PATH, {})
@@ -827,7 +829,7 @@ class OpenSealer:
         return body
 
 
-def test_a_sealed_call_is_signed_for_the_host_that_it_goes_to(
+def test_the_url_to_sign_is_made_of_the_base_url_and_the_path(
     monkeypatch: pytest.MonkeyPatch, server: ScriptedServer
 ) -> None:
     server.on(PATH, OK)

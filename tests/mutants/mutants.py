@@ -60,7 +60,9 @@ OPTIONS = {
     "storage.values": ["-k", "sqlite or formats"],
     "client.token_sources.classic": ["-k", "not process and not forked"],
 }
-"""What pytest is told of a module's tests: leave out what is slow and shows nothing more of it."""
+"""What pytest is told of a module's tests: leave out what is slow and shows nothing more of it.
+
+Of the classic token also what has processes of its own: mutmut would wait for those."""
 
 AGAIN = {
     "client.tokens": ["tests/client/test_classic_token.py", "tests/client/test_cloud_run_token.py"],
