@@ -19,6 +19,7 @@ from airflow_wechat.client.periods import READY_AFTER, Period, latest_complete
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.sandbox import Sandbox
 from e2e.airflow_api import Run, all_ended
+from e2e.holding_sandbox import HoldingSandbox
 from e2e.journal import Journal
 from e2e.live_airflow import LiveAirflow
 from e2e.loading import Loading
@@ -178,7 +179,7 @@ def loading(airflow: LiveAirflow, target: Target) -> Iterator[Callable[[str], Lo
 
         @cache
         def connect(dag_id: str) -> Loading:
-            sandbox = stack.enter_context(Sandbox(publish_hour=0))
+            sandbox = stack.enter_context(HoldingSandbox(publish_hour=0))
             airflow.api.add_connection(dag_id, sandbox.connection)
             return Loading(airflow, target, sandbox, dag_id)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2 import errors, sql
 
-from airflow_wechat.sandbox import Sandbox
 from e2e.airflow_api import Run, all_ended
+from e2e.holding_sandbox import HoldingSandbox
 from e2e.live_airflow import LiveAirflow
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Loading:
 
     airflow: LiveAirflow
     target: Target
-    sandbox: Sandbox
+    sandbox: HoldingSandbox
     dag_id: str
 
     def begin(self) -> None:
