@@ -17,8 +17,8 @@ PERIOD = DAILY.granularity.period_of(date(2026, 3, 13))
 
 
 def http(body: bytes = b"", status: str = "200 OK", *, sized: bool = True, **fields: str) -> bytes:
-    """Write an answer down as it comes over the line."""
-    fields = {"Content_Type": "application/json; charset=utf-8", **fields}
+    """Write an answer down as it comes over the line, which ends with it unless ``Connection`` is given."""
+    fields = {"Content_Type": "application/json; charset=utf-8", "Connection": "close", **fields}
     if sized:
         fields["Content_Length"] = str(len(body))
     head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())

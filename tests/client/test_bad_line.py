@@ -115,7 +115,7 @@ def test_where_a_redirect_leads_nobody_is_asked(line: BadLine, asker: Asker) -> 
 
 
 def test_an_answer_that_comes_twice_is_not_taken_for_the_next_one(line: BadLine, asker: Asker) -> None:
-    line.treat(Fault(instead=http(JSON) * 2), ever=True)
+    line.treat(Fault(instead=http(JSON, Connection="keep-alive") * 2), ever=True)
     client, day_after = asker.client(tries=2), DAILY.granularity.period_of(PERIOD.start + timedelta(days=1))
 
     with trial(PART, "an answer that comes twice is not taken for the next one"):
