@@ -132,17 +132,18 @@ def test_killed_at_random_moments(target):
     takes = time.monotonic() - begin
     chance = random.Random(7)
 
-    tried = held = 0
-    for _ in range(RANDOM_KILLS):
+    killed = held = 0
+    while killed < RANDOM_KILLS:
         target.begin(with_old=True)
-        killed = run_and_kill(after=chance.uniform(0, takes))
+        if not run_and_kill(after=chance.uniform(0, takes)):
+            takes *= 0.95  # it is quicker now than when it was timed
+            continue
         whole = target.holds(with_old=True)
         run_and_kill()
-        tried, held = tried + killed, held + (killed and whole and target.stored() == target.new)
+        killed, held = killed + 1, held + (whole and target.stored() == target.new)
 
-    record(PART, f"{target.database}: killed at random moments", tried, held)
-    assert tried > RANDOM_KILLS // 2
-    assert held == tried
+    record(PART, f"{target.database}: killed at random moments", killed, held)
+    assert held == killed
 
 
 def test_the_search_for_what_is_torn_finds_it(target):
