@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import pickle
@@ -69,12 +70,25 @@ def _by_base64(secret: str) -> Iterator[str]:
             yield inner.replace("+", "-").replace("/", "_")
 
 
+def _by_html(secret: str) -> Iterator[str]:
+    yield html.escape(secret)
+    yield html.escape(secret, quote=False)
+
+
+def _by_hex(secret: str) -> Iterator[str]:
+    """Write it down as PostgreSQL shows bytes."""
+    yield secret.encode().hex()
+    yield secret.encode().hex().upper()
+
+
 FORMS: Mapping[str, Callable[[str], Iterable[str]]] = MappingProxyType(
     {
         "raw": lambda secret: [secret],
         "percent-encoded": _by_percent,
         "JSON": _by_json,
+        "HTML": _by_html,
         "base64": _by_base64,
+        "hexadecimal": _by_hex,
     }
 )
 """The ways to write a secret down."""

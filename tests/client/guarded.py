@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import http.client
 import json
 from collections.abc import Callable, Iterator
@@ -119,7 +121,15 @@ def files_that_tell(folder: Path, canaries: Canaries) -> list[Path]:
     ]
 
 
-_WRITTEN: tuple[Callable[[str], str], ...] = (str, quote, quote_plus, lambda text: quote(text, safe=""))
+_WRITTEN: tuple[Callable[[str], str], ...] = (
+    str,
+    quote,
+    quote_plus,
+    lambda text: quote(text, safe=""),
+    lambda text: quote(quote(text, safe=""), safe=""),
+    html.escape,
+    lambda text: base64.b64encode(text.encode()).decode(),
+)
 
 
 def _sent(call: Call) -> list[str]:
@@ -151,7 +161,9 @@ ECHOES: dict[str, Callable[[Call], Any]] = {
     "in HTML": lambda call: f"<html>Bad request: {_url(call)} {_all_sent(call)}".encode(),
     "in HTML, cut off": lambda call: f"<html>Bad: {_url(call)}".encode()[:-9],
     "in JSON, cut off": lambda call: json.dumps({"errmsg": _url(call)}).encode()[:-9],
-    "as a token, cut off": lambda call: json.dumps({"access_token": max(_sent(call)[::4])}).encode()[:-9],
+    "as a token, cut off": lambda call: json.dumps(
+        {"access_token": max(_sent(call)[:: len(_WRITTEN)])}
+    ).encode()[:-9],
     "in an array": _sent,
 }
 """What a server may make of all that it is sent; sent back as it is, or encoded."""

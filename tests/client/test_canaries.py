@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import http.client
 import json
 import logging
@@ -44,6 +45,8 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "JSON for HTML": lambda secret: json.dumps(secret).replace("&", "\\u0026"),
     "JSON, code points": lambda secret: "".join(f"\\u{ord(char):04x}" for char in secret),
     "JSON, code points in capitals": lambda secret: "".join(f"\\u{ord(char):04X}" for char in secret),
+    "HTML": html.escape,
+    "hexadecimal": lambda secret: secret.encode().hex(),
     "its begin": lambda secret: secret[:20],
     "its middle": lambda secret: secret[25:-25],
     "its end": lambda secret: secret[-20:],

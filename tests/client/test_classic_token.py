@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError, WeChatError
+from airflow_wechat.client.errors import CheckAnswerError, FixCredentialsError, TryAgainError, WeChatError
 from airflow_wechat.client.token_sources import classic
 from airflow_wechat.client.token_sources.classic import CLASSIC_TOKEN_PATH, ClassicToken, SharedToken
 from airflow_wechat.client.tokens import Issued
@@ -342,6 +343,46 @@ def test_sixteen_processes_do_not_end_each_others_tokens(classic_sandbox: Sandbo
     assert (tokens_at_first, asked_for_tokens(classic_sandbox)) == (1, 2)
     refused = [request for request in classic_sandbox.requests if request.answered]
     assert len(refused) <= PROCESSES  # each at most once, after the tokens were ended
+
+
+def test_a_worker_that_hangs_with_the_lock_keeps_nobody_for_ever(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    tokens = source(server, shared=SharedToken(tmp_path / "token", patience=0.1))
+
+    with (
+        SharedToken(tmp_path / "token").locked(),
+        pytest.raises(
+            TryAgainError, match=r"held the lock for 0\.1 seconds\. .*see whether a worker hangs"
+        ) as caught,
+    ):
+        tokens.token()
+
+    assert caught.value.path == CLASSIC_TOKEN_PATH
+    assert server.requests == []
+
+
+def test_a_folder_that_somebody_has_tidied_away_is_made_anew(server: ScriptedServer, folder: Path) -> None:
+    server.on(CLASSIC_TOKEN_PATH, giving("t1"), giving("t2"))
+    tokens = source(server)
+    stale = tokens.token()
+    [place] = folder.iterdir()
+    shutil.rmtree(place)
+
+    assert tokens.renewed(stale) == "t2"
+    assert source(server).token() == "t2"
+    assert place.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_no_longer_this_users_own_is_not_used(server: ScriptedServer, folder: Path) -> None:
+    server.on(CLASSIC_TOKEN_PATH, giving("t1"))
+    tokens = source(server)
+    [place] = folder.iterdir()
+    place.chmod(0o755)
+
+    with pytest.raises(TryAgainError, match=r"is not this user's own.*TMPDIR"):
+        tokens.token()
+    assert server.requests == []
 
 
 def test_a_process_killed_while_it_holds_the_lock_leaves_none_behind(tmp_path: Path) -> None:

@@ -110,19 +110,28 @@ def test_on_a_full_disk_a_client_counts_its_own(
     assert not allowed(refreshes)
 
 
-def test_it_is_allowed_twenty_times_a_day_of_beijing(now: Now, file: Path) -> None:
+def test_it_is_allowed_twenty_times_in_any_24_hours(now: Now, file: Path) -> None:
     for number in range(20):
-        now.moment = NOON + number * 30
+        now.moment = NOON + number * 31
         force(ForcedRefreshes(file, now))
     assert len(json.loads(file.read_text())) == 20
 
-    now.moment = NOON + 12 * 3600 - 1
+    now.moment = NOON + 24 * 3600 - 1
     assert not allowed(ForcedRefreshes(file, now))
     now.moment += 1
     assert allowed(ForcedRefreshes(file, now))
 
 
-@pytest.mark.parametrize("later", [29.9, -29.9])
+def test_whoever_hangs_while_forcing_stops_others_neither_for_ever_nor_from_counting(
+    now: Now, file: Path
+) -> None:
+    with ForcedRefreshes(file, now).turn():
+        force(ForcedRefreshes(file, now, patience=0.1))
+
+    assert not allowed(ForcedRefreshes(file, now))
+
+
+@pytest.mark.parametrize("later", [30.9, -30.9])
 def test_it_is_not_allowed_within_thirty_seconds(now: Now, file: Path, later: float) -> None:
     force(ForcedRefreshes(file, now))
     now.moment += later

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ from airflow_wechat.client.errors import (
     TryAgainError,
     WeChatError,
 )
+from airflow_wechat.client.token_sources import own_files
 from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.tokens import LONGEST_LIFE, issued_by
@@ -249,10 +254,52 @@ def test_force_may_be_used_again_after_thirty_seconds(
     stale = tokens.token()
     tokens.renewed(stale)
 
-    clock.now += 30
+    clock.now += 31
     tokens.renewed(stale)
 
     assert forced(server) == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize("ahead", [120.0, -40.0, 12 * 3600.0], ids=["ahead", "behind", "half a day ahead"])
+def test_a_clock_that_is_put_right_makes_nobody_force_again_too_soon(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ahead: float
+) -> None:
+    """What counts is WeChat's clock, which each of its answers tells."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    right = time.time
+
+    def answer(_: Any) -> Reply:
+        return Reply(json.dumps(giving("t1")).encode(), headers=(("Date", formatdate(right(), usegmt=True)),))
+
+    server.on(STABLE_TOKEN_PATH, answer)
+    for now in (lambda: right() + ahead, right):
+        monkeypatch.setattr("time.time", now)
+        tokens = StableToken(Transport(server.url, waits=wait_none()), "wx1", "the-secret")
+        assert tokens.renewed(tokens.token()) == "t1"
+
+    assert forced(server).count(True) == 1
+
+
+def test_where_another_worker_has_forced_wechat_is_asked_when_the_next_may_force(
+    server: ScriptedServer, clock: Clock, tmp_path: Path
+) -> None:
+    """Who asks in normal mode keeps nobody waiting."""
+    own, another = (ForcedRefreshes(tmp_path / "f", clock, patience=0) for _ in range(2))
+    tokens = StableToken(Transport(server.url, waits=wait_none()), "wx1", "the-secret", clock, own)
+
+    def forces(_: Any) -> Any:
+        with another.turn():
+            another.note()
+        return giving("t1")
+
+    def looks(_: Any) -> Any:
+        with own_files.locked(tmp_path / "f", patience=0):
+            return giving("t2")
+
+    server.on(STABLE_TOKEN_PATH, giving("t1"), forces, looks)
+
+    assert tokens.renewed(tokens.token()) == "t2"
+    assert forced(server) == [False, False, False]
 
 
 @pytest.mark.parametrize("trouble", [DROPPED, Reply(b"", 503), {"errcode": -1, "errmsg": "busy"}])
@@ -281,13 +328,14 @@ def test_after_a_lost_answer_to_force_the_new_token_is_asked_for_in_normal_mode(
 
 
 def test_force_whose_answer_was_lost_is_not_used_again_within_thirty_seconds(
-    server: ScriptedServer, tokens: StableToken
+    server: ScriptedServer, tokens: StableToken, clock: Clock
 ) -> None:
     server.on(STABLE_TOKEN_PATH, giving("t1"), giving("t1"), DROPPED, giving("t1"))
     stale = tokens.token()
     with pytest.raises(TryAgainError):
         tokens.renewed(stale)
 
+    clock.now += 30
     tokens.renewed(stale)
 
     assert forced(server) == [False, False, True, False]

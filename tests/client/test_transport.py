@@ -814,6 +814,33 @@ def test_a_bundle_of_the_environment_that_is_not_there_ends_the_task_and_is_name
         post("https://127.0.0.1:9")
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:hunter2-secret@",
+        "http://user:hunter2-/secret@127.0.0.1:9",
+        "ftp://user:hunter2-secret@127.0.0.1:9",
+        "http://user:hunter2-secret@ex ample:80x",
+    ],
+    ids=["no host", "a slash in the password", "no proxy's scheme", "a host that is none"],
+)
+def test_a_proxy_of_the_environment_that_is_none_ends_the_task_and_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, log: Everything, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+    with pytest.raises(FixRequestError, match=rf"{PATH}: Invalid\w+. .*HTTPS_PROXY a proxy") as caught:
+        post("https://127.0.0.1:9")
+
+    assert "hunter2" not in told(caught.value) + log.text
+
+
+@pytest.mark.parametrize("host", [".example", "a..b", f"{'a' * 64}.example"])
+def test_a_host_that_cannot_be_ends_the_task(host: str) -> None:
+    with pytest.raises(FixRequestError, match=rf"{PATH}: \w+. .*whether the connection names a host"):
+        post(f"https://{host}")
+
+
 class OpenSealer:
     """Seals nothing, and keeps what it is asked for."""
 

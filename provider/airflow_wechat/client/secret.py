@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
+from html import escape
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
@@ -42,11 +45,33 @@ def hide(text: bytes, secrets: Iterable[str]) -> bytes:
 
 @lru_cache(maxsize=64)
 def _written(secret: str) -> re.Pattern[bytes]:
-    """Match a secret however its characters are written: raw, percent-encoded or escaped in JSON."""
-    return re.compile("".join(map(_forms, secret)).encode())
+    """Match a secret in whatever form it is written down.
+
+    Its characters may each be raw, percent-encoded or escaped in JSON. What is encoded further is so as a
+    whole: more ways for each character would make a search for many of them endless.
+    """
+    wholes = {quote(form, safe="") for form in (quote(secret, safe=""), quote_plus(secret))}
+    wholes |= {escape(secret), escape(secret, quote=False), escape(secret).replace("&#x27;", "&#39;")}
+    as_wholes = "|".join(map(re.escape, sorted(wholes)))
+    by_characters = "".join(map(_forms, secret))
+    return re.compile("|".join([by_characters, f"(?i:{as_wholes})", *_in_base64(secret.encode())]).encode())
 
 
 def _forms(char: str) -> str:
     percent = "".join(f"%{byte:02x}" for byte in char.encode())
     plus = r"|\+" if char == " " else ""
     return rf"(?:\\?{re.escape(char)}|(?i:{percent}|\\u{ord(char):04x}){plus})"
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """Match a secret within something in base64, which may begin at each of three places."""
+    for before in range(3):
+        data = bytes(before) + secret
+        # Without the letters, at both ends, that its neighbours have a part in.
+        inner = b64encode(data).decode()[-(-8 * before // 6) : 8 * len(data) // 6]
+        if len(inner) >= _SHORTEST:
+            yield "".join(_BASE64.get(letter, letter) for letter in inner)
+
+
+_BASE64 = {"+": r"(?:[+-]|%2B)", "/": r"(?:[/_]|%2F|\\/)"}
+"""What its two odd letters are written as, also in a URL and in JSON."""

@@ -52,9 +52,9 @@ _TRIES = 4
 _WAITS = wait_random_exponential(multiplier=0.5, max=8)
 _MAX_BODY = 4 * 1024 * 1024
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_ENVIRONMENT = (
-    "see whether REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment names a file, and HTTPS_PROXY a "
-    "proxy"
+_SETTINGS = (
+    "see whether the connection names a host, a proxy and a ca_bundle that can be, and in the environment "
+    "HTTPS_PROXY a proxy (socks needs PySocks), REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE a file"
 )
 _PROXY = (
     "see whether proxy in the connection's Extra, or HTTPS_PROXY in the environment, is right, with user and "
@@ -200,7 +200,18 @@ class Transport:
         sealed = self._sealed(call)
         failure: WeChatError
         try:
-            response = self._session.request(
+            with self._request(call, sealed) as response:
+                self._note_clock(response)
+                _raise_for_status(response, call.name)
+                return sealed.open(response.headers, _read(response, call.name))
+        # requests' own exceptions, those about files of certificates, and those about names of hosts
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            failure = _failure(error, call.name, _IN_FLIGHT.get())
+        raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
+
+    def _request(self, call: _Call, sealed: _Envelope) -> requests.Response:
+        try:
+            return self._session.request(
                 call.method,
                 self.base_url + call.path,
                 params=call.query,
@@ -212,14 +223,8 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
-            with response:
-                self._note_clock(response)
-                _raise_for_status(response, call.name)
-                return sealed.open(response.headers, _read(response, call.name))
-        # requests' own exceptions, those about files of certificates, and those about names of hosts
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            failure = _failure(error, call.name, _IN_FLIGHT.get())
-        raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
+        except TypeError:  # requests' own, where HTTPS_PROXY has a user and no host
+            raise requests.exceptions.InvalidProxyURL from None
 
     def _sealed(self, call: _Call) -> _Envelope:
         if call.body is None:
@@ -238,6 +243,10 @@ class Transport:
         with suppress(ValueError, OverflowError):
             said = parsedate_to_datetime(response.headers.get("Date", ""))
             self.clock_ahead = round(time.time() - said.timestamp(), 1)
+
+    def wechats_now(self) -> float:
+        """Return the present moment, in seconds since 1970, by WeChat's clock, as far as that is known."""
+        return time.time() - (self.clock_ahead or 0)
 
     @cached_property
     def _session(self) -> requests.Session:
@@ -289,11 +298,14 @@ def _read(response: requests.Response, path: str) -> bytes:
 
 
 def _failure(error: Exception, path: str, secrets: Iterable[str]) -> WeChatError:
+    kind = type(error).__name__
+    if isinstance(error, ValueError):  # no host, or no proxy; its words may hold the password of HTTPS_PROXY
+        return FixRequestError(kind, path=path, advice=_SETTINGS)
     inner = error.args[0] if error.args else ""
     inner = getattr(inner, "reason", None) or inner
-    words = hide(f"{type(error).__name__}: {inner}".encode(), secrets).decode()
+    words = hide(f"{kind}: {inner}".encode(), secrets).decode()
     if not isinstance(error, requests.RequestException):
-        return FixRequestError(words, path=path, advice=_ENVIRONMENT)
+        return FixRequestError(words, path=path, advice=_SETTINGS)
     causes = getattr(inner, "args", ())
     if any(isinstance(cause, TooLongError) for cause in causes):
         return CheckAnswerError(f"an answer of more than {MOST_RECEIVED} bytes", path=path)

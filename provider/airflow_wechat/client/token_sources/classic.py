@@ -8,18 +8,24 @@ from __future__ import annotations
 import json
 import logging
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from airflow_wechat.client.answers import checked
+from airflow_wechat.client.errors import TryAgainError
 from airflow_wechat.client.secret import Secret
-from airflow_wechat.client.token_sources.own_files import locked, own_file, write_whole
+from airflow_wechat.client.token_sources.own_files import PATIENCE, locked, own_file, write_whole
 from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, Proof, issued_by
 from airflow_wechat.client.transport import Transport
 
 CLASSIC_TOKEN_PATH = "/cgi-bin/token"  # noqa: S105
 
+_LOCK = (
+    "nothing; the task's retries ask again. Where it comes again, see whether a worker hangs, and whether "
+    "files can be made in the folder for temporary files (TMPDIR)"
+)
 _LEAST_LIFE = 60.0  # a token that ends sooner is not worth taking from the file
 
 _log = logging.getLogger(__name__)
@@ -84,11 +90,13 @@ class ClassicToken(HeldToken):
 class SharedToken:
     """A token in a file of mode 0600, and the lock at which those take turns who read or write it.
 
-    :param file: where it is; its folder must be there
+    :param file: where it is, in a folder of this user's own
+    :param patience: seconds to wait for the lock
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, patience: float = PATIENCE) -> None:
         self._file = file
+        self._patience = patience
 
     @classmethod
     def of(cls, base_url: str, app_id: str, app_secret: str) -> SharedToken:
@@ -98,9 +106,19 @@ class SharedToken:
         """
         return cls(own_file(base_url, app_id, app_secret))
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Hold the lock for the length of a block; waits for whoever holds it."""
-        return locked(self._file)
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock for the length of a block; waits for whoever holds it.
+
+        :raises TryAgainError: where it cannot be had
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self._file, self._patience))
+            except OSError as error:
+                words = f"no turn at the token that this machine's workers share: {error}"
+                raise TryAgainError(words, path=CLASSIC_TOKEN_PATH, advice=_LOCK) from error
+            yield
 
     def read(self) -> Issued | None:
         """Return the token with what is left of its life; ``None`` where there is none that is good."""

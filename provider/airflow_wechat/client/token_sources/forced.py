@@ -6,14 +6,15 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 
-from airflow_wechat.client.periods import beijing_day
-from airflow_wechat.client.token_sources.own_files import locked, own_file, write_whole
+from airflow_wechat.client.token_sources.own_files import PATIENCE, locked, own_file, write_whole
 from airflow_wechat.client.tokens import Clock
 
-_APART = 30.0
+_BLUR = 1.0  # second, to which WeChat's clock is known
+_APART = 30.0 + _BLUR
+_DAY = 24 * 3600.0  # in any of them: WeChat does not say when its own begins
 _A_DAY = 20
 _CLOCKS_APART = 60.0  # how far ahead of now a moment may lie that another process has noted
 
@@ -26,28 +27,30 @@ class ForcedRefreshes:
     right: else nobody would force for as long as it was ahead.
 
     :param file: where they are
-    :param clock: seconds since 1970
+    :param clock: seconds since 1970, by WeChat's clock where it is known
+    :param patience: seconds to wait for whoever forces at the moment
     """
 
-    def __init__(self, file: Path | None, clock: Clock = time.time) -> None:
+    def __init__(self, file: Path | None, clock: Clock = time.time, patience: float = PATIENCE) -> None:
         self._file = file
         self._clock = clock
+        self._patience = patience
         self._known: list[float] = []
 
     @classmethod
-    def of(cls, base_url: str, app_id: str, app_secret: str) -> ForcedRefreshes:
+    def of(cls, base_url: str, app_id: str, app_secret: str, clock: Clock = time.time) -> ForcedRefreshes:
         """Return those of an app, which all of this user's processes on this machine count together."""
         with suppress(ValueError):
-            return cls(own_file(base_url, app_id, app_secret, "force_refresh"))
-        return cls(None)
+            return cls(own_file(base_url, app_id, app_secret, "force_refresh"), clock)
+        return cls(None, clock)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the right to force for the length of a block; waits for whoever holds it."""
         with ExitStack() as stack:
             if self._file:
-                with suppress(OSError):  # a full disk: at least this process waits its turn
-                    stack.enter_context(locked(self._file))
+                with suppress(OSError):  # a full disk, or a worker that hangs: the moments count even so
+                    stack.enter_context(locked(self._file, self._patience))
                 self._read(self._file)
             now = self._clock()
             self._known = [moment for moment in self._known if moment <= now + _CLOCKS_APART]
@@ -58,14 +61,13 @@ class ForcedRefreshes:
         return self._clock()
 
     def since(self, moment: float) -> bool:
-        """Tell whether the token was forced after a moment."""
-        return any(known > moment for known in self._known)
+        """Tell whether the token was forced after a moment, or may have been."""
+        return any(known > moment - _BLUR for known in self._known)
 
     def allowed(self) -> bool:
         """Tell whether WeChat allows it now."""
-        now = self._clock()
-        today = [moment for moment in self._known if _day(moment) == _day(now)]
-        return len(today) < _A_DAY and all(abs(now - moment) >= _APART for moment in self._known)
+        ago = [abs(self._clock() - moment) for moment in self._known]
+        return sum(one < _DAY for one in ago) < _A_DAY and all(one >= _APART for one in ago)
 
     def note(self) -> None:
         """Remember that it is done now."""
@@ -86,9 +88,4 @@ class ForcedRefreshes:
     def _read(self, file: Path) -> None:
         with suppress(OSError, ValueError, TypeError, OverflowError, RecursionError):
             found = [float(moment) for moment in json.loads(file.read_text())]
-            list(map(_day, found))  # a moment that is none
-            self._known = sorted({*self._known, *found})
-
-
-def _day(moment: float) -> object:
-    return beijing_day(datetime.fromtimestamp(moment, UTC))
+            self._known = sorted({*self._known, *filter(isfinite, found)})

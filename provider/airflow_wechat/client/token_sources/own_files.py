@@ -8,6 +8,7 @@ import hmac
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,10 @@ from urllib.parse import urlsplit
 
 from airflow_wechat.client.base_url import is_wechats
 
+PATIENCE = 60.0
+"""Seconds to wait for a lock: many times what WeChat takes to give a token."""
+
+_LOOK_AGAIN = 0.02  # seconds; the kernel's own waiting has no end
 _OWNER_ONLY = 0o600
 
 
@@ -33,20 +38,36 @@ def own_file(base_url: str, app_id: str, app_secret: str, what: str = "") -> Pat
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
+def locked(file: Path, patience: float) -> Iterator[None]:
     """Hold a file's lock for the length of a block; waits for whoever holds it.
 
     The lock is the kernel's, so that a process that is killed leaves none behind.
+
+    :param patience: seconds to wait
+    :raises TimeoutError: where it is held for longer
+    :raises OSError: where there can be no lock
     """
+    _check_own(file.parent)  # made anew where somebody has tidied the folder for temporary files
     lock = os.open(
         file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, _OWNER_ONLY
     )
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock, patience)
         yield
     finally:
         fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough where a child was forked meanwhile
         os.close(lock)
+
+
+def _take(lock: int, patience: float) -> None:
+    ends = time.monotonic() + patience
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if time.monotonic() > ends:
+            raise TimeoutError(f"another process has held the lock for {patience:g} seconds")
+        time.sleep(_LOOK_AGAIN)
 
 
 def write_whole(file: Path, text: str) -> None:
@@ -61,18 +82,18 @@ def write_whole(file: Path, text: str) -> None:
 
 def _own_folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"airflow-wechat-{os.getuid()}"
-    if not _is_own(folder):
+    try:
+        _check_own(folder)
+    except OSError as error:
         raise ValueError(
             f"{folder} is not a folder of this user's own with mode 0700, so no token is kept there: remove "
             f"it, or let TMPDIR name another place"
-        )
+        ) from error
     return folder
 
 
-def _is_own(folder: Path) -> bool:
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+def _check_own(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is not this user's own")

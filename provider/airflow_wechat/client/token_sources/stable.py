@@ -41,7 +41,7 @@ class StableToken(HeldToken):
     @cached_property
     def _forced(self) -> ForcedRefreshes:
         return self._given_forced or ForcedRefreshes.of(
-            self._transport.base_url, self._app_id, self._app_secret
+            self._transport.base_url, self._app_id, self._app_secret, self._transport.wechats_now
         )
 
     def _issue(self, stale: Secret | None) -> Issued:
@@ -53,15 +53,16 @@ class StableToken(HeldToken):
 
     def _other_than(self, issued: Issued, asked_at: float) -> Issued:
         with self._forced.turn():
-            if self._forced.since(asked_at):  # by another worker, after we were answered
-                return self._ask()
-            if not self._forced.allowed():
-                return issued
-            self._forced.note()  # before, lest it be forgotten should this process be killed meanwhile
-            try:
-                return self._ask(force_refresh=True)
-            finally:
-                self._forced.answered()
+            if not self._forced.since(asked_at):  # by another worker, after we were answered
+                return self._force() if self._forced.allowed() else issued
+        return self._ask()
+
+    def _force(self) -> Issued:
+        self._forced.note()  # before, lest it be forgotten should this process be killed meanwhile
+        try:
+            return self._ask(force_refresh=True)
+        finally:
+            self._forced.answered()
 
     def _ask(self, *, force_refresh: bool = False) -> Issued:
         answer = self._transport.post(
