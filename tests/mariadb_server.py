@@ -82,11 +82,12 @@ class MariaDbServer(PrivateServer):
 
     def _settings(self) -> list[str]:
         who = [] if os.geteuid() else ["--user=root"]  # as root it wants to be told whom to run as
-        return [f"--datadir={self._data}", *who, *_FAST]
+        # In the machine's folder for temporary files two servers that begin at once take each other's.
+        return [f"--datadir={self._data}", f"--tmpdir={self.folder}", *who, *_FAST]
 
     def _launch(self) -> None:
         listening = [f"--bind-address={self.host}", f"--port={self.port}", "--socket=", "--skip-name-resolve"]
-        own = [f"--tmpdir={self._data}", "--max-connections=200"]
+        own = ["--max-connections=200"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [self._server, "--no-defaults", *self._settings(), *listening, *own],

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from datetime import UTC, date, datetime
+from multiprocessing.synchronize import Event
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ DAILY = get_report("daily_visit_trend")
 PERIODS = list(periods_between(DAILY.granularity, date(2026, 1, 1), date(2026, 1, 6)))
 BATCH = 2  # so that a load has three transactions
 RANDOM_KILLS = 40
+PATIENCE = 60
 LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
 
 PART = "kill"
@@ -46,14 +48,22 @@ def load() -> None:
     ).execute(context_of_run())
 
 
-def load_and_die(edge: int | None) -> None:
-    """Load; at the ``edge``-th of: before a statement, after it, before a commit, after it: die."""
+def load_and_die(edge: int | None, stores: Event) -> None:
+    """Load; at the ``edge``-th of: before a statement, after it, before a commit, after it: die.
+
+    :param stores: is set when the first row is about to be stored
+    """
     edges = itertools.count(1)
 
     def count(*_: object) -> None:
         if next(edges) == edge:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def look(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT"):
+            stores.set()
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", look)
     for event in ("before_cursor_execute", "after_cursor_execute", "commit"):
         sa.event.listen(sa.engine.Engine, event, count)
     sa.event.listen(sa.pool.Pool, "checkin", count)
@@ -61,15 +71,31 @@ def load_and_die(edge: int | None) -> None:
 
 
 def run_and_kill(edge: int | None = None, after: float | None = None) -> bool:
-    """Load in a process of its own; tell whether it was killed before its end."""
-    process = _processes.Process(target=load_and_die, args=(edge,))
+    """Load in a process of its own; tell whether it was killed before its end.
+
+    :param after: kill it so many seconds after it has begun to store
+    """
+    stores = _processes.Event()
+    process = _processes.Process(target=load_and_die, args=(edge, stores))
     process.start()
     if after is not None:
+        assert stores.wait(PATIENCE)
         time.sleep(after)
         process.kill()
     process.join()
     assert process.exitcode in {0, -signal.SIGKILL}
     return process.exitcode != 0
+
+
+def storing_takes() -> float:
+    """Return the seconds from the first row that a load stores to its end."""
+    stores = _processes.Event()
+    process = _processes.Process(target=load_and_die, args=(None, stores))
+    process.start()
+    assert stores.wait(PATIENCE)
+    begin = time.monotonic()
+    process.join()
+    return time.monotonic() - begin
 
 
 class Target(Landed):
@@ -127,23 +153,22 @@ def test_killed_at_the_edge_of_every_statement(target, with_old):
 
 def test_killed_at_random_moments(target):
     target.begin(with_old=True)
-    begin = time.monotonic()
-    run_and_kill()
-    takes = time.monotonic() - begin
-    chance = random.Random(7)
+    takes, chance = storing_takes(), random.Random(7)
 
-    killed = held = 0
+    killed = held = between = 0
     while killed < RANDOM_KILLS:
         target.begin(with_old=True)
         if not run_and_kill(after=chance.uniform(0, takes)):
             takes *= 0.95  # it is quicker now than when it was timed
             continue
-        whole = target.holds(with_old=True)
+        whole, stored = target.holds(with_old=True), target.stored()
         run_and_kill()
         killed, held = killed + 1, held + (whole and target.stored() == target.new)
+        between += stored not in (target.old, target.new)
 
     record(PART, f"{target.database}: killed at random moments", killed, held)
     assert held == killed
+    assert between > RANDOM_KILLS // 10  # after some of the three batches had landed, and before all had
 
 
 def test_the_search_for_what_is_torn_finds_it(target):

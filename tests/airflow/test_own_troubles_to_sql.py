@@ -178,9 +178,8 @@ def test_a_range_longer_than_the_quota_lands_in_a_few_days(clock, monkeypatch, s
     quota, spent, days, left = 6, 0, 0, (FIRST, LAST)
     with TroubledSandbox(clock=clock, publish_hour=0, daily_quota=quota) as sandbox:
         connect(monkeypatch, "wechat_default", sandbox.connection)
-        with trial(
-            PART, "a range longer than the day's quota lands in as many days as it needs, nothing twice"
-        ):
+        what = "a range longer than the day's quota, run with the dates of the error, lands in as many days"
+        with trial(PART, f"{what} as it needs, nothing twice"):
             while left and days < len(RANGE):
                 try:
                     load(*left, max_concurrency=1)

@@ -47,14 +47,19 @@ class GuardedSandbox(TroubledSandbox):
         return connection
 
 
+def give_canaries(canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each token that a sandbox gives be a canary."""
+    for module in (tokens, component, cloud_run):
+        monkeypatch.setattr(module, "new_token", lambda: canaries("token"))
+    monkeypatch.setattr(component, "_new_refresh_token", lambda: canaries("fresh"))
+
+
 @contextmanager
 def guarded_sandbox(
     canaries: Canaries, monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any
 ) -> Iterator[GuardedSandbox]:
     """Run a sandbox whose AppSecret, tokens and keys are canaries, wherever they come from."""
-    for module in (tokens, component, cloud_run):
-        monkeypatch.setattr(module, "new_token", lambda: canaries("token"))
-    monkeypatch.setattr(component, "_new_refresh_token", lambda: canaries("fresh"))
+    give_canaries(canaries, monkeypatch)
     with GuardedSandbox(canaries, **options) as sandbox:
         file = folder / "cloudbase_access_token"
         file.write_text(sandbox.cloudbase_access_token)

@@ -74,18 +74,27 @@ def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("kills", "is_good"),
     [
-        ([(150, 150), (50, 50)], True),
-        ([(150, 150), (49, 49)], False),
-        ([(250, 249)], False),
-        ([(250, 250), (0, 0)], False),
-        ([], False),
+        (
+            {"SQLite: a": (60, 60), "SQLite: b": (40, 40), "MariaDB": (100, 100), "PostgreSQL": (100, 100)},
+            True,
+        ),
+        (
+            {"SQLite: a": (60, 60), "SQLite: b": (39, 39), "MariaDB": (150, 150), "PostgreSQL": (150, 150)},
+            False,
+        ),
+        ({"SQLite": (200, 200), "PostgreSQL": (200, 200)}, False),
+        ({"SQLite": (200, 199), "MariaDB": (200, 200), "PostgreSQL": (200, 200)}, False),
+        ({"SQLite": (200, 200), "MariaDB": (200, 200), "PostgreSQL": (200, 200), "x": (0, 0)}, False),
+        ({}, False),
     ],
-    ids=["200 that held", "too few", "one that has not held", "one never tried", "none"],
+    ids=["enough", "too few of one", "none of one", "one that has not held", "one never tried", "none"],
 )
 def test_a_battery_is_good_where_enough_was_tried_and_all_has_held(
-    kills: list[tuple[int, int]], is_good: bool
+    kills: dict[str, tuple[int, int]], is_good: bool
 ) -> None:
-    figures = [{"part": "kill", "what": "killed", "tried": tried, "held": held} for tried, held in kills]
+    figures = [
+        {"part": "kill", "what": what, "tried": tried, "held": held} for what, (tried, held) in kills.items()
+    ]
     assert good([{"part": "fuzz", "what": "read", "tried": 1, "held": 1}, *figures]) is is_good
 
 

@@ -17,7 +17,10 @@ from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
 
 from airflow_wechat.client.periods import READY_AFTER, Period, latest_complete
 from airflow_wechat.client.reports import get_report
-from airflow_wechat.sandbox import Sandbox
+from airflow_wechat.sandbox import App, Sandbox
+from airflow_wechat.sandbox.rules import DEFAULT_APP
+from canaries import Canaries
+from client.guarded import give_canaries
 from e2e.airflow_api import Run, all_ended
 from e2e.holding_sandbox import HoldingSandbox
 from e2e.journal import Journal
@@ -57,16 +60,29 @@ _SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
+def canaries() -> Iterator[Canaries]:
+    """Secrets that would be seen wherever they are told; also every token that a sandbox gives is one."""
+    with pytest.MonkeyPatch.context() as patch:
+        planted = Canaries()
+        give_canaries(planted, patch)
+        yield planted
+
+
+def _app(canaries: Canaries) -> App:
+    return App(DEFAULT_APP.app_id, canaries("secret"))
+
+
+@pytest.fixture(scope="session")
+def sandbox(canaries: Canaries) -> Iterator[Sandbox]:
     """A WeChat that publishes at midnight, so that the tests pass at any hour, and takes every road."""
-    with Sandbox(publish_hour=0, cloud_run=True, sealed="optional") as running:
+    with Sandbox(publish_hour=0, cloud_run=True, sealed="optional", apps=(_app(canaries),)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def late_sandbox() -> Iterator[Sandbox]:
+def late_sandbox(canaries: Canaries) -> Iterator[Sandbox]:
     """A WeChat that publishes at 10:00; its clock is the tests' to set."""
-    with Sandbox(publish_hour=10) as running:
+    with Sandbox(publish_hour=10, apps=(_app(canaries),)) as running:
         yield running
 
 

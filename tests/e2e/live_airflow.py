@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg2
 import requests
+from cryptography.fernet import Fernet
 
 from e2e.airflow_api import AirflowApi, AirflowApiError, Run, all_ended
 from e2e.processes import (
@@ -212,6 +214,15 @@ class LiveAirflow:
         if done.returncode:
             raise ComponentDiedError(f"airflow {arguments[0]} failed:\n{tail(log)}")
         return done.stdout
+
+    def trigger_states(self) -> list[str]:
+        """Return what the triggers at work keep in the metadata database; Airflow encrypts some."""
+        fernet = Fernet(self.env["AIRFLOW__CORE__FERNET_KEY"])
+        with closing(psycopg2.connect(self.postgres.uri(_METADATA))) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT kwargs FROM trigger")
+            kept = [state for (state,) in cursor.fetchall()]
+        return [state if state.startswith("{") else fernet.decrypt(state).decode() for state in kept]
 
     def wait(self, happened: Callable[[], Any], what: str, timeout: float = 120) -> Any:
         """Wait until something is true, watching the components; see :func:`e2e.processes.wait_until`."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import json
 from contextlib import closing
+from urllib.parse import quote_plus
 
 import psycopg2
 import pytest
 from psycopg2 import sql
 
 from airflow_wechat.sandbox.roads import ROADS
-from canaries import written
+from canaries import Canaries, written
 from proof.figures import figure
 
 DAG_ID = "wechat_compare_periods"
-CANARY = "let-this+be/found=everywhere"
 
 
 @pytest.fixture
@@ -72,11 +73,9 @@ def _tables(airflow):
 
 
 @pytest.mark.quick_proof
-def test_no_secret_and_no_token_is_written_anywhere(ran, sandbox, late_sandbox):
-    secrets = secrets_of(sandbox) | {
-        call.query["access_token"] for call in late_sandbox.requests if call.query
-    }
-    assert sandbox.app.secret in secrets
+def test_no_secret_and_no_token_is_written_anywhere(ran, sandbox, late_sandbox, canaries):
+    secrets = secrets_of(sandbox) | {*canaries.planted}
+    assert {sandbox.app.secret, late_sandbox.app.secret} <= secrets
     assert {call.query.get("access_token") for call in sandbox.requests} - {None} <= secrets
 
     searched = {form for text in secrets for form in written(text)}
@@ -87,12 +86,14 @@ def test_no_secret_and_no_token_is_written_anywhere(ran, sandbox, late_sandbox):
                 assert not any(form in content for form in searched)
 
 
-def test_the_search_finds_a_text_that_is_there(airflow):
+@pytest.mark.parametrize("write", [str, quote_plus, html.escape], ids=["raw", "percent-encoded", "in HTML"])
+def test_the_search_finds_a_text_that_is_there(airflow, write):
+    canary = Canaries()("found")  # not of those that must not be
     airflow.api.unpause("e2e_leak")
-    run_id = airflow.api.trigger("e2e_leak", {"text": CANARY})
+    run_id = airflow.api.trigger("e2e_leak", {"text": write(canary)})
     assert airflow.wait_for_run("e2e_leak", run_id)["state"] == "success"
 
-    found = places_with(airflow, written(CANARY))
+    found = places_with(airflow, written(canary))
 
     assert found >= {"table xcom", "table rendered_task_instance_fields", "table dag_run"}
     assert any(place.startswith("logs/dag_id=e2e_leak") for place in found)

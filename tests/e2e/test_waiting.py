@@ -9,6 +9,7 @@ from psycopg2 import sql
 
 from airflow_wechat.sandbox import App, Sandbox
 from airflow_wechat.sandbox.control import clock_from
+from canaries import spelled_in
 from e2e.airflow_api import all_ended
 from e2e.journal import Journal
 
@@ -59,6 +60,17 @@ def triggerer(airflow):
         airflow.kill(second)
     if "triggerer" not in airflow.running:
         airflow.run("triggerer")
+
+
+def test_what_a_wait_keeps_in_the_database_holds_no_secret(airflow, late_sandbox, begin, canaries):
+    run_id = begin("e2e_kept", 2)
+
+    kept = airflow.trigger_states()
+
+    assert [state for state in kept if DAILY in state]
+    assert not spelled_in("\n".join(kept), *canaries.planted)
+    late_sandbox.clock = clock_from(LATE)
+    assert airflow.wait_for_run("e2e_kept", run_id)["state"] == "success"
 
 
 def test_a_wait_that_is_too_long_fails_for_good_and_says_what_was_waited_for(airflow, target, journal, begin):

@@ -388,6 +388,44 @@ class TestWritersSideBySide:
         with table._engine.connect() as the_one_connection:
             assert the_one_connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
+    @pytest.mark.parametrize(
+        ("its_own", "expected"), [({}, "50s"), ({"options": "-c lock_timeout=200ms"}, "200ms")]
+    )
+    def test_postgresql_waits_for_a_lock_as_long_as_the_site_says_or_not_for_ever(
+        self, postgres, upsert, row, its_own, expected
+    ):
+        table = postgres.table(upsert=upsert, connect_args=its_own)
+        table.create()
+        seen = []
+        sa.event.listen(
+            table._engine,
+            "commit",
+            lambda connection: seen.append(connection.exec_driver_sql("SHOW lock_timeout").scalar()),
+        )
+
+        table.replace([row()])
+
+        assert seen == [expected]
+
+    def test_a_lock_that_postgresql_does_not_give_in_time_is_asked_for_again(self, postgres, upsert, row):
+        table = postgres.table(upsert=upsert, connect_args={"options": "-c lock_timeout=200ms"})
+        table.create()
+        table.replace([row(number=1)])
+        codes = []
+
+        with postgres.engine().connect() as other:
+            other.exec_driver_sql("SELECT * FROM wechat_daily_visit_trend FOR UPDATE")
+
+            def refused(context):
+                codes.append(context.original_exception.pgcode)
+                other.rollback()
+
+            sa.event.listen(table._engine, "handle_error", refused)
+            table.replace([row(number=2)])
+
+        assert codes == ["55P03"]
+        assert postgres.stored("visit_pv") == [(2,)]
+
 
 class TestName:
     @pytest.mark.parametrize("name", ["select", "Order", "MixedCase", "_", "a" * 63, "lateral", "returning"])
@@ -531,6 +569,37 @@ class TestStored:
         assert database.table().stored_starts("wx1") == set()
 
 
+class TestRead:
+    @pytest.fixture
+    def table(self, database, row):
+        table = database.table()
+        table.create()
+        rows = [row(date(2026, 1, day), number=day) for day in (3, 1, 4, 2)]
+        table.replace([*rows, row(date(2026, 1, 2), number=7, app_id="wx2")])
+        return table
+
+    def test_gives_columns_of_an_apps_periods_in_their_order_both_ends_included(self, table):
+        read = table.read("wx1", date(2026, 1, 2), date(2026, 1, 3), ["visit_pv", "period_start"])
+
+        assert read == [(2, date(2026, 1, 2)), (3, date(2026, 1, 3))]
+
+    def test_gives_nothing_where_there_is_nothing(self, table):
+        assert table.read("wx3", date(2026, 1, 1), date(2026, 1, 4), ["visit_pv"]) == []
+        assert table.read("wx1", date(2026, 1, 5), date(2026, 1, 9), ["visit_pv"]) == []
+
+    def test_names_the_apps_with_their_first_and_last_periods(self, table):
+        assert sorted(table.apps()) == [
+            ("wx1", date(2026, 1, 1), date(2026, 1, 4)),
+            ("wx2", date(2026, 1, 2), date(2026, 1, 2)),
+        ]
+
+    def test_gives_nothing_of_a_table_that_is_missing(self, database):
+        table = database.table()
+
+        assert table.read("wx1", DAY, DAY, ["visit_pv"]) == []
+        assert table.apps() == []
+
+
 class DriversError(Exception):
     """What a driver raises, with its own way to say what happened."""
 
@@ -544,6 +613,8 @@ CONFLICTS = [
     DriversError(sqlstate="40P01"),
     DriversError("words", pgcode="40001"),
     DriversError("words", pgcode="40P01"),
+    DriversError(sqlstate="55P03"),
+    DriversError("words", pgcode="55P03"),
     DriversError(1205, "Lock wait timeout exceeded"),
     DriversError(1213, "Deadlock found"),
     DriversError(1020, "Record has changed since last read"),
@@ -582,6 +653,33 @@ class TestConflict:
 
         assert not storage._is_conflict(error)
         assert storage._is_conflict_or_race(error)
+
+    @pytest.mark.parametrize("step", ["_is_there", "_missing", "_create", "_write", "_stored_starts"])
+    def test_is_tried_again_at_every_step_and_ten_times_at_most(self, new_database, row, monkeypatch, step):
+        monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+        real, failures = getattr(ReportTable, step), []
+
+        def conflicting(*args):
+            if len(failures) < times:
+                failures.append(step)
+                raise DBAPIError("", {}, CONFLICTS[0])
+            return real(*args)
+
+        def use_all(table):
+            table.create()
+            table.create()  # and looks at what is there
+            table.replace([row()])
+            return table.stored_starts("wx1")
+
+        monkeypatch.setattr(ReportTable, step, conflicting)
+        database, times = new_database("sqlite"), 9
+        assert use_all(database.table()) == {DAY}
+
+        database.sql("DROP TABLE wechat_daily_visit_trend")
+        failures.clear()
+        times = 10
+        with pytest.raises(DBAPIError):
+            use_all(database.table())
 
 
 @pytest.mark.parametrize("dialect", ["mysql", "mariadb"])

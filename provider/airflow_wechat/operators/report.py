@@ -201,7 +201,7 @@ class WeChatReportOperator(BaseOperator):
         without = " without lookback" if str(self.lookback) != "0" else ""
         return (
             f"what comes before {first} has landed: to go on, give begin_date={first.start} and "
-            f"end_date={last.end}{without}"
+            f"end_date={last.end}{without}; a retry asks for the whole range again"
         )
 
     def _tell(self, batch: list[Fetched]) -> None:

@@ -33,8 +33,9 @@ _MYSQL = ("mysql", "mariadb")  # SQLAlchemy's names of one dialect
 
 _SQLITE_WAIT = 30_000  # milliseconds for which a writer waits for another writer of the file
 
-# SQLSTATE of serialization failure and deadlock; MySQL's lock wait timeout, deadlock and changed record.
-_CONFLICTS = ("40001", "40P01", 1205, 1213, 1020)
+# SQLSTATE of serialization failure, deadlock and a lock not given in time; MySQL's of a lock not given in
+# time, deadlock and changed record.
+_CONFLICTS = ("40001", "40P01", "55P03", 1205, 1213, 1020)
 _SQLITE_CONFLICTS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -244,9 +245,13 @@ def _asked_once(inspector: sa.engine.Inspector, query: str, **values: Any) -> st
 
 
 # Waiting is enough in SQLite, without BEGIN IMMEDIATE: the transaction's first statement is a write.
+# PostgreSQL would wait for ever; as long as MySQL does by default is enough, unless a site says otherwise.
 # MySQL would cut what is too long or too large, and only warn of it, where a site has turned strictness off.
 _BEFORE_WRITING = {
     "sqlite": f"PRAGMA busy_timeout = {_SQLITE_WAIT}",
+    "postgresql": (
+        "SELECT set_config('lock_timeout', '50s', true) WHERE current_setting('lock_timeout') = '0'"
+    ),
     **dict.fromkeys(_MYSQL, "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')"),
 }
 

@@ -18,6 +18,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "wait_timeout": timedelta(seconds=10),
         "retries": 3,
     },
+    "e2e_kept": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
     "e2e_killed": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
     "e2e_taken_over": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
 }
