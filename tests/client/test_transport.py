@@ -749,6 +749,14 @@ def test_how_far_the_clocks_are_apart_is_noted(server: ScriptedServer, seconds: 
     assert transport.clock_ahead == pytest.approx(seconds, abs=2)
 
 
+@pytest.mark.parametrize("ahead", [None, 0.0, 7200.0, -90.0])
+def test_wechats_clock_is_this_machines_but_for_what_they_are_apart(ahead: float | None) -> None:
+    transport = transport_to("http://127.0.0.1:9")
+    transport.clock_ahead = ahead
+
+    assert transport.wechats_now() == pytest.approx(time.time() - (ahead or 0), abs=0.5)
+
+
 @pytest.mark.parametrize("headers", [(), (("Date", "yesterday"),)])
 def test_a_server_without_a_clock_leaves_it_open(server: ScriptedServer, headers: Any) -> None:
     server.on(PATH, Reply(b'{"list":[]}', headers=headers))

@@ -100,9 +100,14 @@ def test_a_table_without_transactions_is_refused(mariadb, engine):
     [
         ("ADD UNIQUE INDEX one_a_day (period_start)", "DROP INDEX one_a_day", "unique indexes (one_a_day)"),
         (
+            "ADD UNIQUE INDEX a (period_start), ADD UNIQUE INDEX b (period_end)",
+            "DROP INDEX a, DROP INDEX b",
+            "unique indexes (a, b)",
+        ),
+        (
             "MODIFY app_id VARCHAR(64) NOT NULL COLLATE utf8mb4_general_ci",
             "MODIFY app_id VARCHAR(64) NOT NULL COLLATE utf8mb4_bin",
-            "a collation of app_id",
+            "lacks a collation of app_id that tells capitals from small letters (utf8mb4_bin) of",
         ),
     ],
 )
@@ -116,6 +121,17 @@ def test_a_table_that_would_take_two_apps_for_one_is_refused(mariadb, change, un
 
     mariadb.sql(f"ALTER TABLE {NAME} {undone}")
     table.create()
+
+
+def test_in_another_database_as_well_no_two_apps_are_taken_for_one(mariadb):
+    other = f"{make_url(mariadb.uri).database}_other"
+    mariadb.sql(f"CREATE DATABASE {other}")
+    table = mariadb.table(f"{other}.{NAME}")
+    table.create()
+    mariadb.sql(f"ALTER TABLE {other}.{NAME} MODIFY app_id VARCHAR(64) NOT NULL COLLATE utf8mb4_general_ci")
+
+    with pytest.raises(TableMismatchError, match="a collation of app_id"):
+        table.create()
 
 
 def test_sqlalchemys_mariadb_dialect_does_the_same(mariadb, row):

@@ -8,11 +8,13 @@ import os
 import signal
 from datetime import date, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import oracle, postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
@@ -135,6 +137,22 @@ class TestTableThatDoesNotFit:
         database.sql(f"CREATE TABLE mine (app_id VARCHAR(64) NOT NULL{texts}{key})")
 
         with pytest.raises(TableMismatchError, match=r"lacks the primary key \(app_id, period_start\)"):
+            database.table("mine").create()
+
+    def test_columns_and_a_key_may_be_lacking_at_once(self, new_database):
+        database = new_database("sqlite")
+        database.sql("CREATE TABLE mine (app_id TEXT, period_start DATE)")
+
+        with pytest.raises(
+            TableMismatchError, match=r"extra, fetched_at and the primary key \(app_id, period_"
+        ):
+            database.table("mine").create()
+
+    def test_of_another_process_that_was_quicker_is_found_as_well(self, new_database, monkeypatch):
+        database = new_database("sqlite")
+        monkeypatch.setattr(ReportTable, "_create", lambda _: database.sql("CREATE TABLE mine (app_id TEXT)"))
+
+        with pytest.raises(TableMismatchError, match="mine exists, but lacks the columns period_start"):
             database.table("mine").create()
 
     def test_columns_of_ones_own_may_be_added(self, database, row):
@@ -446,7 +464,18 @@ class TestName:
         table.replace([row()])
 
         assert postgres.stored("visit_pv", '"lateral"."Table"') == [(1,)]
+        assert table.stored_starts("wx1") == {DAY}
         assert postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+
+    def test_is_quoted_only_where_that_does_not_change_it(self):
+        """In Oracle, say, a quoted name is another than the same name without quotes."""
+        for dialect, shown in {
+            postgresql.dialect(): '"lateral".visits',
+            oracle.dialect(): "lateral.visits",
+        }.items():
+            table = ReportTable(Mock(dialect=dialect), DAILY, "lateral.visits")._table
+
+            assert dialect.identifier_preparer.format_table(table).replace('"visits"', "visits") == shown
 
     def test_may_have_a_schema_in_sqlite(self, new_database, row):
         database = new_database("sqlite")
@@ -654,9 +683,18 @@ class TestConflict:
         assert not storage._is_conflict(error)
         assert storage._is_conflict_or_race(error)
 
+    @pytest.fixture
+    def waits(self, monkeypatch):
+        """The waits between tries, each as long as it may be."""
+        waits = []
+        monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
+        monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+        return waits
+
     @pytest.mark.parametrize("step", ["_is_there", "_missing", "_create", "_write", "_stored_starts"])
-    def test_is_tried_again_at_every_step_and_ten_times_at_most(self, new_database, row, monkeypatch, step):
-        monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    def test_is_tried_again_at_every_step_and_ten_times_at_most(
+        self, new_database, row, monkeypatch, waits, step
+    ):
         real, failures = getattr(ReportTable, step), []
 
         def conflicting(*args):
@@ -674,12 +712,31 @@ class TestConflict:
         monkeypatch.setattr(ReportTable, step, conflicting)
         database, times = new_database("sqlite"), 9
         assert use_all(database.table()) == {DAY}
+        assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5])
 
         database.sql("DROP TABLE wechat_daily_visit_trend")
         failures.clear()
         times = 10
         with pytest.raises(DBAPIError):
             use_all(database.table())
+
+    @pytest.mark.parametrize(
+        "error",
+        [DBAPIError("", {}, OTHERS[0]), IntegrityError("", {}, OTHERS[0]), KeyError("extra")],
+        ids=["of the database", "of a row", "our own"],
+    )
+    def test_nothing_else_is_tried_again(self, new_database, row, monkeypatch, error):
+        tries = []
+
+        def failing(*_):
+            tries.append(1)
+            raise error
+
+        monkeypatch.setattr(ReportTable, "_write", failing)
+
+        with pytest.raises(type(error)):
+            new_database("sqlite").table().replace([row()])
+        assert len(tries) == 1
 
 
 @pytest.mark.parametrize("dialect", ["mysql", "mariadb"])
