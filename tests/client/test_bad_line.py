@@ -70,6 +70,13 @@ def test_what_is_no_http_is_called_so(line: BadLine, asker: Asker) -> None:
         asker.row(tries=1)
 
 
+def test_an_answer_that_ends_amid_its_headers_is_called_so(line: BadLine, asker: Asker) -> None:
+    line.treat(CASES["hung up amid headers"].fault, ever=True)
+
+    with pytest.raises(TryAgainError, match=r"\('Remote end closed connection amid headers'\)"):
+        asker.row(tries=1)
+
+
 @cases(TryAgainError)
 def test_a_fault_that_passes_is_got_over(line: BadLine, asker: Asker, case: Case) -> None:
     line.treat(case.fault)

@@ -374,6 +374,15 @@ def test_a_folder_that_somebody_has_tidied_away_is_made_anew(server: ScriptedSer
     assert place.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_folder_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    another = os.getuid() + 1
+    monkeypatch.setattr("os.getuid", lambda: another)
+
+    lock = SharedToken(tmp_path / "token").locked()
+    with pytest.raises(TryAgainError, match=r"is not this user's own.*TMPDIR"), lock:
+        pytest.fail("locked")
+
+
 def test_a_folder_that_is_no_longer_this_users_own_is_not_used(server: ScriptedServer, folder: Path) -> None:
     server.on(CLASSIC_TOKEN_PATH, giving("t1"))
     tokens = source(server)

@@ -59,6 +59,28 @@ def test_all_who_know_an_app_count_together() -> None:
     assert not allowed(ForcedRefreshes.of("https://api2.weixin.qq.com", APP, SECRET))
 
 
+def test_it_is_counted_by_the_clock_that_is_given(
+    now: Now, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    shared = ForcedRefreshes.of(URL, APP, SECRET, now)
+    file.touch()
+    monkeypatch.setattr("tempfile.tempdir", str(file))  # where there can be none
+    alone = ForcedRefreshes.of(URL, APP, SECRET, now)
+
+    assert (shared.now(), alone.now()) == (NOON, NOON)
+
+
+@pytest.mark.parametrize(("later", "since"), [(0.0, True), (0.9, True), (1.0, False)])
+def test_what_was_forced_a_second_before_may_have_been_after(
+    now: Now, file: Path, later: float, since: bool
+) -> None:
+    """WeChat's clock is known to a second."""
+    refreshes = ForcedRefreshes(file, now)
+    force(refreshes)
+
+    assert refreshes.since(NOON + later) is since
+
+
 @pytest.mark.parametrize(
     "other",
     [

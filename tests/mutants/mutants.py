@@ -46,7 +46,7 @@ MODULES: dict[str, str] = {
     "client.token_sources.classic": "client/test_classic_token.py",
     "client.token_sources.cloud_run": "client/test_cloud_run_token.py",
     "client.transport": "client/test_transport.py client/test_sealing.py",
-    "client.bounded": "client/test_bad_line.py client/test_transport.py",
+    "client.bounded": "client/test_bounded.py client/test_bad_line.py client/test_transport.py",
     "client.sealing": "client/test_sealing.py",
     "client.sealing_keys": "client/test_sealing.py",
     "client.signing": "client/test_sealing.py",
