@@ -612,6 +612,16 @@ class TestRead:
 
         assert read == [(2, date(2026, 1, 2)), (3, date(2026, 1, 3))]
 
+    def test_gives_them_in_their_order_also_where_no_key_keeps_it(self, new_database, row):
+        database = new_database("sqlite")
+        database.table().create()
+        database.sql("CREATE TABLE keyless AS SELECT * FROM wechat_daily_visit_trend")
+        table = database.table("keyless", upsert=False)
+        for day in (3, 1, 2):
+            table.replace([row(date(2026, 1, day), number=day)])
+
+        assert table.read("wx1", DAY, date(2026, 1, 3), ["visit_pv"]) == [(1,), (2,), (3,)]
+
     def test_gives_nothing_where_there_is_nothing(self, table):
         assert table.read("wx3", date(2026, 1, 1), date(2026, 1, 4), ["visit_pv"]) == []
         assert table.read("wx1", date(2026, 1, 5), date(2026, 1, 9), ["visit_pv"]) == []
