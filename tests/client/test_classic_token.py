@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +362,26 @@ def test_a_worker_that_hangs_with_the_lock_keeps_nobody_for_ever(
 
     assert caught.value.path == CLASSIC_TOKEN_PATH
     assert server.requests == []
+
+
+def test_of_a_lock_whose_file_was_removed_nobody_who_waited_is_the_holder(tmp_path: Path) -> None:
+    place = tmp_path / "own"
+    first, second = SharedToken(place / "token"), SharedToken(place / "token", patience=0.5)
+    held: list[bool] = []
+
+    def wait_for_it() -> None:
+        with suppress(TryAgainError), second.locked():
+            held.append(True)
+
+    with first.locked():
+        waiting = threading.Thread(target=wait_for_it)
+        waiting.start()
+        time.sleep(0.1)
+        shutil.rmtree(place)
+        with SharedToken(place / "token").locked():
+            waiting.join()
+
+    assert held == []
 
 
 def test_a_folder_that_somebody_has_tidied_away_is_made_anew(server: ScriptedServer, folder: Path) -> None:

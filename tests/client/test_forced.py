@@ -144,13 +144,11 @@ def test_it_is_allowed_twenty_times_in_any_24_hours(now: Now, file: Path) -> Non
     assert allowed(ForcedRefreshes(file, now))
 
 
-def test_whoever_hangs_while_forcing_stops_others_neither_for_ever_nor_from_counting(
-    now: Now, file: Path
-) -> None:
-    with ForcedRefreshes(file, now).turn():
-        force(ForcedRefreshes(file, now, patience=0.1))
+def test_while_another_hangs_with_the_turn_nobody_has_it_nor_waits_for_ever(now: Now, file: Path) -> None:
+    late = ForcedRefreshes(file, now, patience=0.1).turn()
 
-    assert not allowed(ForcedRefreshes(file, now))
+    with ForcedRefreshes(file, now).turn(), pytest.raises(TimeoutError, match=r"for 0\.1 seconds"), late:
+        pytest.fail("two have the turn")
 
 
 @pytest.mark.parametrize("later", [30.9, -30.9])

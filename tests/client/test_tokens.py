@@ -280,6 +280,19 @@ def test_a_clock_that_is_put_right_makes_nobody_force_again_too_soon(
     assert forced(server).count(True) == 1
 
 
+def test_while_another_worker_hangs_with_the_turn_nobody_forces(
+    server: ScriptedServer, clock: Clock, tmp_path: Path
+) -> None:
+    own, another = (ForcedRefreshes(tmp_path / "f", clock, patience=0.1) for _ in range(2))
+    tokens = StableToken(Transport(server.url, waits=wait_none()), "wx1", "the-secret", clock, own)
+    server.on(STABLE_TOKEN_PATH, giving("t1"))
+
+    with another.turn():
+        assert tokens.renewed(tokens.token()) == "t1"
+
+    assert forced(server) == [False, False]
+
+
 def test_where_another_worker_has_forced_wechat_is_asked_when_the_next_may_force(
     server: ScriptedServer, clock: Clock, tmp_path: Path
 ) -> None:

@@ -843,6 +843,17 @@ def test_a_proxy_of_the_environment_that_is_none_ends_the_task_and_is_not_told(
     assert "hunter2" not in told(caught.value) + log.text
 
 
+def test_an_error_of_ours_is_not_taken_for_one_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise TypeError("unexpected keyword")
+
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:password@127.0.0.1:9")
+    monkeypatch.setattr(requests.Session, "request", broken)
+
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        post("https://127.0.0.1:9")
+
+
 @pytest.mark.parametrize("host", [".example", "a..b", f"{'a' * 64}.example"])
 def test_a_host_that_cannot_be_ends_the_task(host: str) -> None:
     with pytest.raises(FixRequestError, match=rf"{PATH}: \w+. .*whether the connection names a host"):

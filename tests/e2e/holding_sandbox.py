@@ -24,13 +24,15 @@ class HoldingSandbox(Sandbox):
         self._free = threading.Event()
         self._free.set()
         self._held = threading.Semaphore(0)
+        self._waiting: set[str] = set()
 
     @contextmanager
     def holding(self, count: int) -> Iterator[None]:
-        """Hold back every answer until the block ends; the block begins when so many calls wait.
+        """Hold back every answer until the block ends; the block begins when so many different calls wait.
 
         :raises TimeoutError: where fewer come
         """
+        self._waiting.clear()
         self._free.clear()
         try:
             for _ in range(count):
@@ -43,6 +45,8 @@ class HoldingSandbox(Sandbox):
     def reply(self, call: Call) -> Reply | None:
         """Return the reply to a call, as soon as none is held back."""
         if call.path in _REPORT_PATHS and not self._free.is_set():
-            self._held.release()
+            if (asked := f"{call.path} {call.body}") not in self._waiting:  # a client that asks again is one
+                self._waiting.add(asked)
+                self._held.release()
             self._free.wait()
         return super().reply(call)

@@ -125,21 +125,17 @@ def mutated(module: str) -> dict[str, Any]:
 def _survives(folder: Path, module: str, name: str) -> bool:
     """Tell whether a change survives in a process of its own, where it counts for imports as well."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", *AGAIN.get(module, ()), *_tests_of(module)]
-    try:
-        return any(_passes(command, folder / "mutants", name) for _ in range(_TRIES))
-    except subprocess.TimeoutExpired:
-        return False
+    return any(_passes(command, folder / "mutants", name) for _ in range(_TRIES))
 
 
 def _passes(command: list[str], place: Path, name: str) -> bool:
-    done = subprocess.run(
-        command,
-        cwd=place,
-        env=os.environ | {"MUTANT_UNDER_TEST": name, "PYTHONPATH": f"{place}/src"},
-        check=False,
-        capture_output=True,
-        timeout=_PATIENCE,
-    )
+    env = os.environ | {"MUTANT_UNDER_TEST": name, "PYTHONPATH": f"{place}/src"}
+    try:
+        done = subprocess.run(
+            command, cwd=place, env=env, check=False, capture_output=True, timeout=_PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode == 0
 
 

@@ -73,5 +73,5 @@ def _in_base64(secret: bytes) -> Iterator[str]:
             yield "".join(_BASE64.get(letter, letter) for letter in inner)
 
 
-_BASE64 = {"+": r"(?:[+-]|%2B)", "/": r"(?:[/_]|%2F|\\/)"}
+_BASE64 = {"+": r"(?:[+-]|(?i:%2b|\\u002b))", "/": r"(?:[/_]|\\/|(?i:%2f|\\u002f))"}
 """What its two odd letters are written as, also in a URL and in JSON."""

@@ -210,10 +210,11 @@ class Transport:
         raise failure  # outside the handler: requests' exceptions carry the URL, and a chain would show it
 
     def _request(self, call: _Call, sealed: _Envelope) -> requests.Response:
+        url = self.base_url + call.path
         try:
             return self._session.request(
                 call.method,
-                self.base_url + call.path,
+                url,
                 params=call.query,
                 data=sealed.body,
                 headers=sealed.headers,
@@ -223,7 +224,10 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
-        except TypeError:  # requests' own, where HTTPS_PROXY has a user and no host
+        except TypeError:  # requests' own, where the environment's proxy has a user and no host
+            proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+            if not proxy or urlsplit(proxy).hostname:
+                raise
             raise requests.exceptions.InvalidProxyURL from None
 
     def _sealed(self, call: _Call) -> _Envelope:

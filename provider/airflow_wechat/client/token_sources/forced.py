@@ -46,11 +46,18 @@ class ForcedRefreshes:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold the right to force for the length of a block; waits for whoever holds it."""
+        """Hold the right to force for the length of a block; waits for whoever holds it.
+
+        :raises TimeoutError: where that takes too long
+        """
         with ExitStack() as stack:
             if self._file:
-                with suppress(OSError):  # a full disk, or a worker that hangs: the moments count even so
+                try:
                     stack.enter_context(locked(self._file, self._patience))
+                except TimeoutError:
+                    raise  # all who waited would force at once
+                except OSError:
+                    pass  # a full disk: at least this process waits its turn
                 self._read(self._file)
             now = self._clock()
             self._known = [moment for moment in self._known if moment <= now + _CLOCKS_APART]

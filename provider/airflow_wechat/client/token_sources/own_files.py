@@ -47,27 +47,28 @@ def locked(file: Path, patience: float) -> Iterator[None]:
     :raises TimeoutError: where it is held for longer
     :raises OSError: where there can be no lock
     """
-    _check_own(file.parent)  # made anew where somebody has tidied the folder for temporary files
-    lock = os.open(
-        file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, _OWNER_ONLY
-    )
+    ends = time.monotonic() + patience
+    while (lock := _taken(file.with_suffix(".lock"))) is None:
+        if time.monotonic() > ends:
+            raise TimeoutError(f"another process has held the lock for {patience:g} seconds")
+        time.sleep(_LOOK_AGAIN)
     try:
-        _take(lock, patience)
         yield
     finally:
         fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough where a child was forked meanwhile
         os.close(lock)
 
 
-def _take(lock: int, patience: float) -> None:
-    ends = time.monotonic() + patience
-    while True:
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        if time.monotonic() > ends:
-            raise TimeoutError(f"another process has held the lock for {patience:g} seconds")
-        time.sleep(_LOOK_AGAIN)
+def _taken(file: Path) -> int | None:
+    """Return the lock; nothing where another process has it, or the file was removed before we had it."""
+    _check_own(file.parent)  # made anew where somebody has tidied the folder for temporary files
+    lock = os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, _OWNER_ONLY)
+    with suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock), file.stat()):
+            return lock
+    os.close(lock)
+    return None
 
 
 def write_whole(file: Path, text: str) -> None:

@@ -47,14 +47,18 @@ class StableToken(HeldToken):
     def _issue(self, stale: Secret | None) -> Issued:
         if stale is None:
             return self._ask()
-        asked_at = self._forced.now()
+        began = time.monotonic()
         issued = self._ask()
+        asked_at = self._forced.now() - (time.monotonic() - began)  # by the clock that the answer has told
         return issued if issued.value != stale else self._other_than(issued, asked_at)
 
     def _other_than(self, issued: Issued, asked_at: float) -> Issued:
-        with self._forced.turn():
-            if not self._forced.since(asked_at):  # by another worker, after we were answered
-                return self._force() if self._forced.allowed() else issued
+        try:
+            with self._forced.turn():
+                if not self._forced.since(asked_at):  # by another worker, after we were answered
+                    return self._force() if self._forced.allowed() else issued
+        except TimeoutError:  # another worker hangs while it forces
+            return issued
         return self._ask()
 
     def _force(self) -> Issued:
