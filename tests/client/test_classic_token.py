@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -382,6 +383,23 @@ def test_of_a_lock_whose_file_was_removed_nobody_who_waited_is_the_holder(tmp_pa
             waiting.join()
 
     assert held == []
+
+
+def test_a_lock_whose_file_is_removed_while_it_is_taken_is_taken_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lock, really, taken = tmp_path / "token.lock", fcntl.flock, []
+
+    def removing(descriptor: int, how: int) -> None:
+        really(descriptor, how)
+        if not taken:
+            lock.unlink()
+        taken.append(how)
+
+    monkeypatch.setattr("fcntl.flock", removing)
+    with SharedToken(tmp_path / "token").locked():
+        assert lock.exists()
+        assert len(taken) == 2
 
 
 def test_a_folder_that_somebody_has_tidied_away_is_made_anew(server: ScriptedServer, folder: Path) -> None:

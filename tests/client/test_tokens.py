@@ -280,6 +280,25 @@ def test_a_clock_that_is_put_right_makes_nobody_force_again_too_soon(
     assert forced(server).count(True) == 1
 
 
+def test_what_was_forced_while_wechat_was_asked_counts_as_forced_since(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    """The clock is the machine's: WeChat's answer tells the same."""
+    own, another = (ForcedRefreshes(tmp_path / "f") for _ in range(2))
+    tokens = StableToken(Transport(server.url, waits=wait_none()), "wx1", "the-secret", forced=own)
+
+    def forces_meanwhile(_: Any) -> Any:
+        with another.turn():
+            another.note()
+        time.sleep(1.5)  # more than WeChat's clock is blurred by
+        return giving("t1")
+
+    server.on(STABLE_TOKEN_PATH, giving("t1"), forces_meanwhile, giving("t2"))
+
+    assert tokens.renewed(tokens.token()) == "t2"
+    assert forced(server) == [False, False, False]
+
+
 def test_while_another_worker_hangs_with_the_turn_nobody_forces(
     server: ScriptedServer, clock: Clock, tmp_path: Path
 ) -> None:
