@@ -136,15 +136,15 @@ def test_no_fault_of_the_line_tells_a_secret(
         for name in names:
             case = CASES[name]
             with counted.trial((road, name)):
-                client = client_on(road, sandbox, line.url, timeout=str(PATIENT))
+                timeout = SHORT if case.stalls else PATIENT
+                client = client_on(road, sandbox, line.url, timeout=str(PATIENT if has_token else timeout))
                 transport = client._transport
                 line.treat(Fault())
                 if has_token:
                     client._tokens.token()
                     transport._session.close()
+                    transport._network = replace(transport._network, timeout=timeout)
                 line.treat(case.fault, ever=True)
-                if case.stalls:
-                    transport._network = replace(transport._network, timeout=SHORT)
                 rows, errors = ask(client)
                 told.check(rows, client, errors=errors)
 
