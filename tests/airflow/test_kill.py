@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from datetime import UTC, date, datetime
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 
 import pytest
@@ -70,14 +71,20 @@ def load_and_die(edge: int | None, stores: Event) -> None:
     load()
 
 
+def begin_to_load(edge: int | None = None) -> tuple[BaseProcess, Event]:
+    """Start a process that loads and dies at an edge; return it, and what it sets when it begins to store."""
+    stores = _processes.Event()
+    process = _processes.Process(target=load_and_die, args=(edge, stores))
+    process.start()
+    return process, stores
+
+
 def run_and_kill(edge: int | None = None, after: float | None = None) -> bool:
     """Load in a process of its own; tell whether it was killed before its end.
 
     :param after: kill it so many seconds after it has begun to store
     """
-    stores = _processes.Event()
-    process = _processes.Process(target=load_and_die, args=(edge, stores))
-    process.start()
+    process, stores = begin_to_load(edge)
     if after is not None:
         assert stores.wait(PATIENCE)
         time.sleep(after)
@@ -89,9 +96,7 @@ def run_and_kill(edge: int | None = None, after: float | None = None) -> bool:
 
 def storing_takes() -> float:
     """Return the seconds from the first row that a load stores to its end."""
-    stores = _processes.Event()
-    process = _processes.Process(target=load_and_die, args=(None, stores))
-    process.start()
+    process, stores = begin_to_load()
     assert stores.wait(PATIENCE)
     begin = time.monotonic()
     process.join()

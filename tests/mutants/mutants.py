@@ -110,7 +110,9 @@ def mutated(module: str) -> dict[str, Any]:
         _mutmut("results", "--all", "true"), cwd=folder, check=True, capture_output=True, text=True
     ).stdout
     fates = dict(line.strip().rsplit(": ", 1) for line in told.splitlines() if "__mutmut_" in line)
-    left = [name for name, fate in fates.items() if fate != "killed"]  # in mutmut's own time or not at all
+    left = [
+        name for name, fate in fates.items() if fate != "killed"
+    ]  # what ran out of mutmut's time has ours
     with ThreadPoolExecutor(max(children, os.cpu_count() or 1)) as pool:
         survive = list(pool.map(partial(_survives, folder, module), left))
     left = list(compress(left, survive))

@@ -73,7 +73,8 @@ class ForcedRefreshes:
 
     def allowed(self) -> bool:
         """Tell whether WeChat allows it now."""
-        ago = [abs(self._clock() - moment) for moment in self._known]
+        now = self._clock()
+        ago = [abs(now - moment) for moment in self._known]
         return sum(one < _DAY for one in ago) < _A_DAY and all(one >= _APART for one in ago)
 
     def note(self) -> None:
