@@ -432,11 +432,12 @@ class TestWritersSideBySide:
         codes = []
 
         with postgres.engine().connect() as other:
+            lock = other.begin()
             other.exec_driver_sql("SELECT * FROM wechat_daily_visit_trend FOR UPDATE")
 
             def refused(context):
                 codes.append(context.original_exception.pgcode)
-                other.rollback()
+                lock.rollback()
 
             sa.event.listen(table._engine, "handle_error", refused)
             table.replace([row(number=2)])
