@@ -297,6 +297,15 @@ class TestRefused:
         with pytest.raises(BadArgumentError, match="cannot be written"):
             load(s3, path="s3://no-such-bucket/lake")
 
+    @pytest.mark.parametrize(
+        ("path", "storage_conn_id"),
+        [("s3://wechat_default@bucket/lake", None), ("s3://bucket/lake", "wechat_default")],
+    )
+    def test_a_connection_of_wechat_whose_secret_would_go_to_the_store(self, wechat, path, storage_conn_id):
+        with pytest.raises(BadArgumentError, match="'wechat_default' is one of WeChat"):
+            load(None, path=path, storage_conn_id=storage_conn_id)
+        assert wechat.requests == []
+
     def test_a_connection_that_is_not_there(self, s3):
         with pytest.raises(Exception, match="no_such_connection"):
             load(s3, storage_conn_id="no_such_connection")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_wechat.operators.report import refusing_bad_arguments
+from airflow_wechat.provider_info import CONN_TYPE
 from airflow_wechat.transfers.report import WeChatReportTransferOperator
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class WeChatReportToObjectStorageOperator(WeChatReportTransferOperator):
 
         path, conn_id = split_path(self.path)
         if conn_id := self.storage_conn_id or conn_id:
-            BaseHook.get_connection(conn_id)  # some stores are asked anonymously where it is missing
+            _check_connection(conn_id)
         try:
             place = ObjectStoragePath(path, conn_id=conn_id)
             filesystem = place.fs
@@ -83,6 +84,12 @@ class WeChatReportToObjectStorageOperator(WeChatReportTransferOperator):
             needed = _PROVIDERS.get(path.partition("://")[0].lower(), "an Airflow provider that knows it")
             raise ValueError(f"path={path!r} cannot be reached: {error}; its store needs {needed}") from error
         return ReportFiles(filesystem, place.path, self._report, self.file_format)
+
+
+def _check_connection(conn_id: str) -> None:
+    # Asked for even so: some stores are asked anonymously where it is missing.
+    if BaseHook.get_connection(conn_id).conn_type == CONN_TYPE:  # its AppSecret would go to the store
+        raise ValueError(f"the connection {conn_id!r} is one of WeChat: name one that reaches the files")
 
 
 _PATH = re.compile(r"(?:(?P<scheme>[A-Za-z][\w+.-]*)://)?(?:(?P<conn_id>[^/@]*)@)?(?P<place>.*)", re.DOTALL)
