@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from math import isfinite
@@ -16,15 +17,14 @@ _BLUR = 1.0  # second, to which WeChat's clock is known
 _APART = 30.0 + _BLUR
 _DAY = 24 * 3600.0  # in any of them: WeChat does not say when its own begins
 _A_DAY = 20
-_CLOCKS_APART = 60.0  # how far ahead of now a moment may lie that another process has noted
 
 
 class ForcedRefreshes:
     """When this machine's processes have asked for an app's token with ``force_refresh``.
 
     WeChat allows it 20 times a day, at least 30 seconds apart. The moments are in a file; where there can be
-    none, each client knows only of its own. What a clock that was ahead has noted is forgotten once it is set
-    right: else nobody would force for as long as it was ahead.
+    none, each client knows only of its own. What a clock that was ahead has noted counts as of now once it is
+    set right: else nobody would force for as long as it was ahead, or more often than WeChat allows.
 
     :param file: where they are
     :param clock: seconds since 1970, by WeChat's clock where it is known
@@ -59,8 +59,7 @@ class ForcedRefreshes:
                 except OSError:
                     pass  # a full disk: at least this process waits its turn
                 self._read(self._file)
-            now = self._clock()
-            self._known = [moment for moment in self._known if moment <= now + _CLOCKS_APART]
+            self._settle()
             yield
 
     def now(self) -> float:
@@ -74,7 +73,7 @@ class ForcedRefreshes:
     def allowed(self) -> bool:
         """Tell whether WeChat allows it now."""
         now = self._clock()
-        ago = [abs(now - moment) for moment in self._known]
+        ago = [now - moment for moment in self._known]
         return sum(one < _DAY for one in ago) < _A_DAY and all(one >= _APART for one in ago)
 
     def note(self) -> None:
@@ -87,6 +86,13 @@ class ForcedRefreshes:
         self._known[-1:] = [self._clock()]
         self._keep()
 
+    def _settle(self) -> None:
+        now = self._clock()
+        settled = [min(moment, now) for moment in self._known]
+        if settled != self._known:
+            self._known = settled
+            self._keep()
+
     def _keep(self) -> None:
         self._known = self._known[-_A_DAY:]
         if self._file:
@@ -96,4 +102,5 @@ class ForcedRefreshes:
     def _read(self, file: Path) -> None:
         with suppress(OSError, ValueError, TypeError, OverflowError, RecursionError):
             found = [float(moment) for moment in json.loads(file.read_text())]
-            self._known = sorted({*self._known, *filter(isfinite, found)})
+            both = Counter(self._known) | Counter(filter(isfinite, found))
+            self._known = sorted(both.elements())
