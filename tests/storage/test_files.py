@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import time
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
@@ -94,6 +95,24 @@ def test_a_writer_killed_before_the_renaming_leaves_the_old_file_and_none_that_r
     assert Path(left).name.startswith(".")
     files.replace([row(number=3)])
     assert visit_pv(files.place_of(row())) == 3
+
+
+@pytest.mark.parametrize(("hours", "stays"), [(23, True), (25, False)])
+def test_what_killed_writers_left_a_day_ago_is_removed(files, row, hours, stays):
+    file = Path(files.place_of(row()))
+    file.parent.mkdir(parents=True)
+    other = file.with_name(".other.jsonl.partial")
+    left = storage._aside(file)
+    long_ago = time.time() - hours * 3600
+    for one in (left, other):
+        one.touch()
+        os.utime(one, (long_ago, long_ago))
+
+    files.replace([row()])
+
+    assert left.exists() is stays
+    assert other.exists()
+    assert visit_pv(files.place_of(row())) == 1
 
 
 @pytest.fixture

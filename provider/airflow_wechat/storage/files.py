@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from airflow_wechat.storage.formats import get_format
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+_LONGEST_WRITING = 24 * 3600.0  # seconds; whoever began earlier does so no more
 _APP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -153,3 +155,13 @@ def _replace(file: Path, content: bytes) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+    _forget_old(file)
+
+
+def _forget_old(file: Path) -> None:
+    """Remove what writers that were killed have left aside."""
+    long_ago = time.time() - _LONGEST_WRITING
+    with suppress(OSError):
+        for aside in file.parent.glob(f".{file.name}.*.partial"):
+            if aside.stat().st_mtime < long_ago:
+                aside.unlink()
