@@ -114,6 +114,26 @@ class TestCreate:
         assert key == [("PRIMARY KEY (app_id, period_start)",)]
 
 
+class As(sa.types.UserDefinedType):
+    """A column's type, as SQL writes it."""
+
+    cache_ok = True
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.text
+
+
+def create_with(database, **types: str) -> None:
+    """Create the table, with other types for some of its columns."""
+    table = database.table()
+    for name, text in types.items():
+        table._table.c[name].type = As(text)
+    table._table.create(database.engine())
+
+
 class TestTableThatDoesNotFit:
     def test_lacking_columns_are_named_and_nothing_is_changed(self, database):
         database.sql(
@@ -138,6 +158,24 @@ class TestTableThatDoesNotFit:
 
         with pytest.raises(TableMismatchError, match=r"lacks the primary key \(app_id, period_start\)"):
             database.table("mine").create()
+
+    @pytest.mark.parametrize("rounding", ["INTEGER", "BIGINT", "NUMERIC(20, 0)", "NUMERIC(20, 3)"])
+    def test_a_type_that_rounds_is_named(self, database, rounding):
+        create_with(database, visit_depth=rounding, fetched_at="DATE")
+
+        with pytest.raises(
+            TableMismatchError, match="lacks types that do not round for visit_depth, fetched_at of daily"
+        ):
+            database.table().create()
+
+    @pytest.mark.parametrize("exact", ["NUMERIC(20, 4)", "NUMERIC(30, 10)", "FLOAT", "DOUBLE PRECISION"])
+    def test_a_type_that_does_not_round_is_taken(self, database, row, exact):
+        create_with(database, visit_depth=exact)
+        database.table().create()
+
+        database.table().replace([row(visit_depth=1.9838)])
+
+        assert [float(depth) for (depth,) in database.stored("visit_depth")] == [1.9838]
 
     def test_columns_and_a_key_may_be_lacking_at_once(self, new_database):
         database = new_database("sqlite")

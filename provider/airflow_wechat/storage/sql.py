@@ -29,6 +29,8 @@ _NAME = re.compile(r"(?:(?P<schema>[A-Za-z_][A-Za-z0-9_]{0,62})\.)?(?P<table>[A-
 
 _DELETED_AT_ONCE = 500
 
+_DECIMALS = 4  # as many as WeChat's own examples have
+
 _MYSQL = ("mysql", "mariadb")  # SQLAlchemy's names of one dialect
 
 _SQLITE_WAIT = 30_000  # milliseconds for which a writer waits for another writer of the file
@@ -40,7 +42,7 @@ _SQLITE_CONFLICTS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class TableMismatchError(ValueError):
-    """The table exists, but lacks columns, the primary key or the transactions that a report's rows need."""
+    """The table exists, but lacks what a report needs: columns, fitting types, its key, transactions."""
 
 
 def check_table_name(name: str) -> tuple[str | None, str]:
@@ -114,7 +116,7 @@ class ReportTable:
         """Create the table if it is missing, check it if not; any number of processes may do so at once.
 
         :raises TableMismatchError: where it lacks columns, the primary key that an upsert relies on, or
-            transactions
+            transactions, or has columns that would round
         """
         look = _tried_again(_is_conflict)(self.missing)
         missing = look()
@@ -197,9 +199,12 @@ class ReportTable:
 
     def _missing(self) -> list[str]:
         inspector, place = sa.inspect(self._engine), (self._table.name, self._table.schema)
-        columns = {column["name"] for column in inspector.get_columns(*place)}
-        lacking = [column.name for column in self._report.columns if column.name not in columns]
+        types = {column["name"]: column["type"] for column in inspector.get_columns(*place)}
+        lacking = [column.name for column in self._report.columns if column.name not in types]
         missing = [f"the columns {', '.join(lacking)}"] if lacking else []
+        rounding = [column.name for column in self._report.columns if _rounds(types.get(column.name), column)]
+        if rounding:
+            missing.append(f"types that do not round for {', '.join(rounding)}")
         # Where we know no upsert the database may keep no primary keys at all.
         if self._upsert and {*inspector.get_pk_constraint(*place)["constrained_columns"]} != {*KEY_COLUMNS}:
             missing.append(f"the primary key ({', '.join(KEY_COLUMNS)})")
@@ -212,6 +217,14 @@ class ReportTable:
             if before := _BEFORE_WRITING.get(connection.dialect.name):
                 connection.exec_driver_sql(before)
             (self._upsert or _delete_and_insert)(connection, self._table, values)
+
+
+def _rounds(found: Any, column: Column) -> bool:
+    """Tell whether a type that a database has would cut a column's values without an error."""
+    if column.type is ColumnType.NUMBER:
+        scale = getattr(found, "scale", None)
+        return isinstance(found, sa.Integer) or (scale is not None and scale < _DECIMALS)
+    return column.type is ColumnType.TIMESTAMP and isinstance(found, sa.Date)
 
 
 def _lacking_in_mysql(inspector: sa.engine.Inspector, table: str, schema: str | None) -> Iterator[str]:
