@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -191,6 +194,26 @@ def test_an_empty_list_for_a_period_long_over_means_no_data(
     server.on(report.path, EMPTY)
 
     assert client.fetch(report, period) == []
+
+
+@pytest.mark.parametrize(
+    ("age", "ahead", "waits"),
+    [
+        (timedelta(days=3) + timedelta(hours=16, seconds=-60), 16, True),
+        (timedelta(days=3) + timedelta(hours=16, seconds=60), 16, False),
+        (timedelta(days=3) - timedelta(seconds=60), -16, True),
+    ],
+    ids=["recent by WeChat's clock", "by neither", "by this machine's"],
+)
+def test_by_whichever_clock_is_behind_an_empty_list_means_wait(
+    server: ScriptedServer, client: WeChatClient, clock: Clock, age: timedelta, ahead: int, waits: bool
+) -> None:
+    clock.now = DAY.ends_at + age
+    said = formatdate(time.time() - ahead * 3600, usegmt=True)
+    server.on(DAILY.path, Reply(b'{"list":[]}', headers=(("Date", said),)))
+
+    with pytest.raises(WaitForDataError) if waits else nullcontext():
+        assert client.fetch(DAILY, DAY) == []
 
 
 def test_a_recent_period_with_a_row_is_not_waited_for(client: WeChatClient, clock: Clock) -> None:
