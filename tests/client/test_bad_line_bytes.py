@@ -120,7 +120,7 @@ def test_a_bit_turned_round_in_plain_http_ends_as_documented(
     length = length_of(line, lambda: ask(asker))
     bits = bits_of(range(0, length, step)) if step > 1 else range(8 * length)
 
-    what = f"a bit turned round in a {answer} answer, plain http: a documented error, or what was asked for"
+    what = f"a bit turned round in a {answer} answer, plain http: documented errors, or the right form"
     faults = [Fault(flip=bit, reach=length) for bit in bits]  # and hang up, rather than wait in vain
     with figure(PART, what) as counted:
         outcomes_of(asker, line, ask, faults, counted, check_kind)

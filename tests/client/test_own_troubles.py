@@ -408,3 +408,24 @@ def test_in_a_storm_on_a_dead_stable_token_force_is_used_once(processes: int, th
             assert len(sandbox.forced_at()) == 1
         assert max(sandbox.most_at_once.values()) == 1
         assert len(results) == processes * threads
+
+
+@SIZES
+def test_in_a_storm_on_a_token_that_stays_dead_force_is_used_once(processes: int, threads: int) -> None:
+    with TroubledSandbox(latency=0.02, publish_hour=0) as sandbox:
+        dead = {"access_token": sandbox.stable_token(sandbox.app), "expires_in": 7200}
+        sandbox.end_tokens()
+        sandbox.instead = lambda call: dead if call.path == STABLE else None
+        storm = Storm(
+            lambda number: client_of_process(sandbox, "stable", number), processes=processes, threads=threads
+        )
+        results = storm.rage(DAYS[:1])
+
+        what = f"a storm of {processes} x {threads} threads on a token that stays dead: each is told so"
+        with figure(PART, what) as counted:
+            for number, result in enumerate(results):
+                with counted.trial(number):
+                    assert str(result).startswith("RenewTokenError"), result
+            assert len(sandbox.forced_at()) == 1
+        assert max(sandbox.most_at_once.values()) == 1
+        assert len(results) == processes * threads

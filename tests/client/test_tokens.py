@@ -60,16 +60,19 @@ def forced(server: ScriptedServer) -> list[bool]:
     return [request.json["force_refresh"] for request in server.asked(STABLE_TOKEN_PATH)]
 
 
-def test_what_a_clock_that_was_ahead_has_noted_does_not_stop_forcing_once_it_is_right(tmp_path):
+def test_what_a_clock_that_was_ahead_has_noted_does_not_stop_forcing_for_long_once_it_is_right(tmp_path):
     clock = Clock()
     ahead = ForcedRefreshes(tmp_path / "forced", lambda: clock.now + 5 * 3600)
     with ahead.turn():
         ahead.note()
 
-    right = ForcedRefreshes(tmp_path / "forced", clock)
+    right, later = (ForcedRefreshes(tmp_path / "forced", clock) for _ in range(2))
     with right.turn():
-        assert not right.since(clock.now)
-        assert right.allowed()
+        assert not right.allowed()
+    clock.now += 31
+    with later.turn():
+        assert not later.since(clock.now)
+        assert later.allowed()
 
 
 def test_whoever_asked_while_another_forced_learns_that_a_new_token_is_there(tmp_path):
@@ -517,6 +520,11 @@ def test_what_is_no_token_is_refused_by_the_name_it_should_have(token: Any) -> N
 def test_a_life_that_is_none_is_refused(lifetime: Any) -> None:
     with pytest.raises(CheckAnswerError, match=r"^from /path: expires_in is .*, expected seconds"):
         issued_by(giving("t", lifetime), "/path")
+
+
+def test_a_token_where_its_life_should_be_is_not_quoted() -> None:
+    with pytest.raises(CheckAnswerError, match="expires_in is str, expected seconds"):
+        issued_by(giving("t", "68_TOKEN"), "/path")
 
 
 @pytest.mark.parametrize("lifetime", [0.5, 1, 7200, 1e9 - 1])

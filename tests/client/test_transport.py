@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 import traceback
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from email.utils import formatdate
@@ -457,6 +458,43 @@ def test_an_answer_that_unpacks_without_end_is_given_up(
     server.on(PATH, Reply(gzip.compress(b" " * 1_000_000), headers=(("Content-Encoding", "gzip"),)))
 
     with pytest.raises(CheckAnswerError, match="an answer of more than 1000 bytes"):
+        post(server.url)
+
+
+BOMB = gzip.compress(b" " * 100_000_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"), [(BOMB, "gzip"), (gzip.compress(BOMB), "gzip, gzip")], ids=["once", "twice"]
+)
+def test_what_unpacks_without_end_takes_little_memory(
+    server: ScriptedServer, body: bytes, coding: str
+) -> None:
+    server.on(PATH, Reply(body, headers=(("Content-Encoding", coding),)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckAnswerError):
+            post(server.url)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 32_000_000
+
+
+def test_packed_answers_are_not_asked_for_but_read(server: ScriptedServer) -> None:
+    packed = gzip.compress(json.dumps(OK).encode())
+    server.on(PATH, Reply(packed, headers=(("Content-Encoding", "GZIP"),)))
+
+    assert post(server.url) == OK
+    assert server.requests[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_a_packed_answer_without_its_end_is_refused(server: ScriptedServer) -> None:
+    packed = gzip.compress(json.dumps(OK).encode())[:-8]
+    server.on(PATH, Reply(packed, headers=(("Content-Encoding", "gzip"),)))
+
+    with pytest.raises(CheckAnswerError, match="a gzip answer without its end"):
         post(server.url)
 
 

@@ -64,11 +64,13 @@ def client_from(settings: Settings, *, renews: bool = True, **transport_options:
     :param renews: whether the client renews a stale token
     :param transport_options: further arguments of
         :class:`~airflow_wechat.client.transport.Transport`: ``tries``, ``waits``
-    :raises FixCredentialsError: where AppID or AppSecret are missing
+    :raises FixCredentialsError: where AppID or AppSecret are missing, or are none
     :raises ValueError: for a base URL, key, proxy or file that is not allowed, by the field's name
     """
     source = settings.options["token_source"]
     _require(settings.app_id, "AppID (login)")
+    if not (settings.app_id.isascii() and settings.app_id.isprintable()):
+        raise FixCredentialsError("AppID (login) in the connection holds characters that no AppID has")
     if source in ("stable", "classic"):
         _require(settings.app_secret, "AppSecret (password)")
     network = _network(settings.options)

@@ -127,7 +127,8 @@ class _BoundedConnection(HTTPConnection):
         ends = time.monotonic() + self.timeout
         name, addresses = self._dns_host, self._addresses()
         try:
-            for left, self._dns_host in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+                self._dns_host = address
                 self.timeout = max((ends - time.monotonic()) / left, _LEAST)
                 try:
                     sock = super()._new_conn()

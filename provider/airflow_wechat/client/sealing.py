@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ class Sealer:
         self._keys = keys
         self._now = now
         self._random_bytes = random_bytes
-        self._warning = threading.Lock()  # the first to warn takes it for good
+        self._warned = False
 
     def seal(self, url: str, fields: Mapping[str, Any]) -> Sealed:
         """Encrypt and sign a call.
@@ -135,13 +134,15 @@ class Sealer:
         _check(abs(apart) <= MAX_SKEW, errmsg, path, _CLOCK)
 
     def _warn_once(self, latest: str | None) -> None:
-        if self._warning.acquire(blocking=False):
-            _log.warning(
-                "WeChat's platform certificate %s ends soon, %s takes its place: %s",
-                self._keys.certificate_sn,
-                _shown(latest),
-                RENEW,
-            )
+        if self._warned:
+            return
+        self._warned = True
+        _log.warning(
+            "WeChat's platform certificate %s ends soon, %s takes its place: %s",
+            self._keys.certificate_sn,
+            _shown(latest),
+            RENEW,
+        )
 
     def _decrypted(self, stamp: Stamp, body: bytes, path: str) -> bytes:
         sealed = json_object(body)

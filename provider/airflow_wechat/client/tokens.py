@@ -144,5 +144,10 @@ def issued_by(answer: Answer, path: str, name: str = "access_token") -> Issued:
     if not (isinstance(value, str) and is_sendable(value)):
         raise CheckAnswerError(f"no {name} in the answer", path=path)
     if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime < LONGEST_LIFE:
-        raise CheckAnswerError(f"expires_in is {lifetime!r:.80}, expected seconds", path=path)
+        raise CheckAnswerError(f"expires_in is {shown(lifetime)}, expected seconds", path=path)
     return Issued(Secret(value), float(lifetime))
+
+
+def shown(value: object) -> str:
+    """Return what an error may say of a value in a token's answer: of a text its type, it may be a token."""
+    return str(value if isinstance(value, int | float) else type(value).__name__)[:40]

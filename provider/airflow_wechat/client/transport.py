@@ -13,7 +13,8 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -201,8 +202,8 @@ class Transport:
         failure: WeChatError
         try:
             with self._request(call, sealed) as response:
-                self._note_clock(response)
                 _raise_for_status(response, call.name)
+                self._note_clock(response)
                 return sealed.open(response.headers, _read(response, call.name))
         # requests' own exceptions, those about files of certificates, and those about names of hosts
         except (OSError, urllib3.exceptions.HTTPError) as error:
@@ -256,6 +257,7 @@ class Transport:
     def _session(self) -> requests.Session:
         session = _Session()
         session.trust_env = self.base_url.startswith("https:")  # a proxy is not loopback
+        session.headers["Accept-Encoding"] = "identity"
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = BoundedAdapter(pool_maxsize=_CONNECTIONS)
         session.mount("https://", adapter)
@@ -290,27 +292,56 @@ def _raise_for_status(response: requests.Response, path: str) -> None:
 
 
 def _read(response: requests.Response, path: str) -> bytes:
+    # Taken away, as not every version of urllib3 knows a bound for what it unpacks.
+    coding = response.raw.headers.pop("Content-Encoding", "").strip().lower()
     body = b""
     try:
         for chunk in response.iter_content(65536):
             body += chunk
-            if len(body) > _MAX_BODY:
-                raise CheckAnswerError(f"an answer of more than {_MAX_BODY} bytes", path=path)
+            _check_size(body, path)
     except ValueError:  # http.client's own, for a chunk of a negative size
         raise TryAgainError("an answer that is no HTTP", path=path) from None
-    return body
+    return _unpacked(body, path) if coding in ("gzip", "x-gzip") else body
+
+
+def _unpacked(body: bytes, path: str) -> bytes:
+    """Unpack an answer that came as gzip, though nobody asked for that."""
+    gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        unpacked = gzip.decompress(body, _MAX_BODY + 1)
+    except zlib.error:
+        raise TryAgainError("an answer that is no gzip", path=path) from None
+    _check_size(unpacked, path)
+    if not gzip.eof:
+        raise CheckAnswerError("a gzip answer without its end", path=path)
+    return unpacked
+
+
+def _check_size(body: bytes, path: str) -> None:
+    if len(body) > _MAX_BODY:
+        raise CheckAnswerError(f"an answer of more than {_MAX_BODY} bytes", path=path)
 
 
 def _failure(error: Exception, path: str, secrets: Iterable[str]) -> WeChatError:
     kind = type(error).__name__
     if isinstance(error, ValueError):  # no host, or no proxy; its words may hold the password of HTTPS_PROXY
         return FixRequestError(kind, path=path, advice=_SETTINGS)
-    inner = error.args[0] if error.args else ""
-    inner = getattr(inner, "reason", None) or inner
-    words = hide(f"{kind}: {inner}".encode(), secrets).decode()
+    reason = _reason(error)
+    words = hide(f"{kind}: {reason}".encode(), secrets).decode()
     if not isinstance(error, requests.RequestException):
         return FixRequestError(words, path=path, advice=_SETTINGS)
-    causes = getattr(inner, "args", ())
+    return _failure_on_the_line(error, getattr(reason, "args", ()), words, path)
+
+
+def _reason(error: Exception) -> object:
+    """Return what urllib3 has told requests, without the URL that it tried."""
+    told = error.args[0] if error.args else ""
+    return getattr(told, "reason", None) or told
+
+
+def _failure_on_the_line(
+    error: requests.RequestException, causes: Sequence[object], words: str, path: str
+) -> WeChatError:
     if any(isinstance(cause, TooLongError) for cause in causes):
         return CheckAnswerError(f"an answer of more than {MOST_RECEIVED} bytes", path=path)
     if isinstance(error, requests.exceptions.ProxyError):

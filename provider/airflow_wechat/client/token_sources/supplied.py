@@ -17,7 +17,7 @@ from airflow_wechat.client.base_url import check_base_url
 from airflow_wechat.client.errors import CheckAnswerError, RenewTokenError
 from airflow_wechat.client.options import OPTIONS
 from airflow_wechat.client.secret import Secret, is_sendable
-from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, Proof
+from airflow_wechat.client.tokens import LONGEST_LIFE, Clock, HeldToken, Issued, Proof, shown
 from airflow_wechat.client.transport import USUAL_NETWORK, Network, Transport
 
 _UNKNOWN_LIFE = 300.0  # how long a token is used whose end the server does not tell
@@ -168,9 +168,8 @@ def _life(end: Any, now: float) -> float:
         return _UNKNOWN_LIFE
     left = math.nan if isinstance(end, bool) else _seconds_left(end, now)
     if not 0 < left < LONGEST_LIFE:
-        shown = end if isinstance(end, int | float) else type(end).__name__  # a text may be a token
         raise CheckAnswerError(
-            f"the token's end is {shown!s:.40}, expected seconds to live, or a moment to come",
+            f"the token's end is {shown(end)}, expected seconds to live, or a moment to come",
             path="token_url",
             advice="correct expires_path in the connection's Extra, or mend the token server",
         )
