@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from airflow_wechat.client.errors import (
     WeChatError,
 )
 from airflow_wechat.client.periods import Period, periods_between
+from airflow_wechat.client.reports import Row
 from airflow_wechat.client.sealing import Sealer
 from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import StableToken
@@ -32,7 +34,7 @@ from airflow_wechat.sandbox.server import utc_now
 from client.documented import PAIRS, RETRYABLE
 from client.examined import refusal
 from client.sandboxed import AUTHORIZER, CLASSIC, DAILY, STABLE, HandClock, client_by
-from client.troubled import Storm, TroubledSandbox, client_of_process, dead_until_forced
+from client.troubled import Storm, TroubledSandbox, client_of_process, dead_for_good, dead_until_forced
 from proof.figures import figure, trial
 
 PART = "WeChat's own troubles"
@@ -364,68 +366,64 @@ SIZES = pytest.mark.parametrize(
 )
 
 
+def rage(
+    sandbox: TroubledSandbox, road: str, periods: list[Period], *, processes: int, threads: int
+) -> list[list[Row] | str]:
+    clients = partial(client_of_process, sandbox, road)
+    results = Storm(clients, processes=processes, threads=threads).rage(periods)
+    assert len(results) == processes * threads
+    return results
+
+
+def gets_rows(sandbox: TroubledSandbox, periods: list[Period], result: list[Row] | str) -> None:
+    assert not isinstance(result, str), result
+    sandbox.check_rows(result, periods)
+
+
 @SIZES
 @pytest.mark.parametrize("road", ["stable", "classic", "token_server", "authorizer"])
 def test_in_a_storm_each_process_asks_for_one_token_at_a_time(
     road: str, processes: int, threads: int
 ) -> None:
     with TroubledSandbox(latency=0.02, publish_hour=0) as sandbox:
-        storm = Storm(
-            lambda number: client_of_process(sandbox, road, number), processes=processes, threads=threads
-        )
-        results = storm.rage(DAYS[:2])
+        results = rage(sandbox, road, DAYS[:2], processes=processes, threads=threads)
 
         with figure(PART, f"a storm of {processes} x {threads} threads: each gets its rows") as counted:
             for number, result in enumerate(results):
                 with counted.trial(number):
-                    assert not isinstance(result, str), result
-                    sandbox.check_rows(result, DAYS[:2])
-        with figure(
-            PART, f"a storm of {processes} x {threads}: one token call under way a process"
-        ) as counted:
+                    gets_rows(sandbox, DAYS[:2], result)
+        what = f"a storm of {processes} x {threads}: one token call under way a process"
+        with figure(PART, what) as counted:
             for asker, most in sandbox.most_at_once.items():
                 with counted.trial((road, asker, most)):
                     assert asker.startswith("process ") and most == 1
-        assert len(results) == processes * threads
         assert len(sandbox.most_at_once) == (1 if road == "classic" else processes)
 
 
-@SIZES
-def test_in_a_storm_on_a_dead_stable_token_force_is_used_once(processes: int, threads: int) -> None:
-    with TroubledSandbox(latency=0.02, publish_hour=0) as sandbox:
-        sandbox.instead = dead_until_forced(sandbox, processes)
-        storm = Storm(
-            lambda number: client_of_process(sandbox, "stable", number), processes=processes, threads=threads
-        )
-        results = storm.rage(DAYS[:2])
-
-        what = f"a storm of {processes} x {threads} threads on a dead token, forced once: each gets its rows"
-        with figure(PART, what) as counted:
-            for number, result in enumerate(results):
-                with counted.trial(number):
-                    assert not isinstance(result, str), result
-                    sandbox.check_rows(result, DAYS[:2])
-            assert len(sandbox.forced_at()) == 1
-        assert max(sandbox.most_at_once.values()) == 1
-        assert len(results) == processes * threads
+def is_told(sandbox: TroubledSandbox, periods: list[Period], result: list[Row] | str) -> None:
+    assert str(result).startswith("RenewTokenError"), (sandbox, periods, result)
 
 
 @SIZES
-def test_in_a_storm_on_a_token_that_stays_dead_force_is_used_once(processes: int, threads: int) -> None:
+@pytest.mark.parametrize(
+    ("dead", "fate", "check"),
+    [
+        (dead_until_forced, "on a dead token, forced once: each gets its rows", gets_rows),
+        (dead_for_good, "on a token that stays dead, not forced again within 30 s: each is told", is_told),
+    ],
+    ids=["until forced", "for good"],
+)
+def test_in_a_storm_on_a_dead_stable_token_force_is_used_as_wechat_allows(
+    dead: Any, fate: str, check: Any, processes: int, threads: int
+) -> None:
     with TroubledSandbox(latency=0.02, publish_hour=0) as sandbox:
-        dead = {"access_token": sandbox.stable_token(sandbox.app), "expires_in": 7200}
-        sandbox.end_tokens()
-        sandbox.instead = lambda call: dead if call.path == STABLE else None
-        storm = Storm(
-            lambda number: client_of_process(sandbox, "stable", number), processes=processes, threads=threads
-        )
-        results = storm.rage(DAYS[:1])
+        sandbox.instead = dead(sandbox, processes)
+        results = rage(sandbox, "stable", DAYS[:2], processes=processes, threads=threads)
 
-        what = f"a storm of {processes} x {threads} threads on a token that stays dead: each is told so"
-        with figure(PART, what) as counted:
+        with figure(PART, f"a storm of {processes} x {threads} threads {fate}") as counted:
             for number, result in enumerate(results):
                 with counted.trial(number):
-                    assert str(result).startswith("RenewTokenError"), result
-            assert len(sandbox.forced_at()) == 1
+                    check(sandbox, DAYS[:2], result)
+            forced = sandbox.forced_at()
+            assert forced and all(later - earlier >= 30 for earlier, later in pairwise(forced))
         assert max(sandbox.most_at_once.values()) == 1
-        assert len(results) == processes * threads

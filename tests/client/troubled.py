@@ -117,6 +117,13 @@ def dead_until_forced(sandbox: TroubledSandbox, processes: int) -> Answers:
     return answers
 
 
+def dead_for_good(sandbox: TroubledSandbox, _: int) -> Answers:
+    """Let ``stable_token`` go on giving the token that has ended, whoever forces."""
+    dead = {"access_token": sandbox.stable_token(sandbox.app), "expires_in": 7200}
+    sandbox.end_tokens()
+    return lambda call: dead if call.path == STABLE else None
+
+
 def client_of_process(sandbox: Sandbox, road: str, number: int) -> WeChatClient:
     """Make a client whose calls tell which process they come from."""
     settings = settings_of(sandbox.connection_of(sandbox.app, road))
