@@ -461,16 +461,12 @@ def test_an_answer_that_unpacks_without_end_is_given_up(
         post(server.url)
 
 
-BOMB = gzip.compress(b" " * 100_000_000)
-
-
-@pytest.mark.parametrize(
-    ("body", "coding"), [(BOMB, "gzip"), (gzip.compress(BOMB), "gzip, gzip")], ids=["once", "twice"]
-)
-def test_what_unpacks_without_end_takes_little_memory(
-    server: ScriptedServer, body: bytes, coding: str
-) -> None:
-    server.on(PATH, Reply(body, headers=(("Content-Encoding", coding),)))
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_unpacks_without_end_takes_little_memory(server: ScriptedServer, times: int) -> None:
+    body = b" " * 40_000_000
+    for _ in range(times):
+        body = gzip.compress(body, 1)
+    server.on(PATH, Reply(body, headers=(("Content-Encoding", ", ".join(["gzip"] * times)),)))
     tracemalloc.start()
     try:
         with pytest.raises(CheckAnswerError):
@@ -479,7 +475,7 @@ def test_what_unpacks_without_end_takes_little_memory(
     finally:
         tracemalloc.stop()
 
-    assert peak < 32_000_000
+    assert peak < 20_000_000
 
 
 def test_packed_answers_are_not_asked_for_but_read(server: ScriptedServer) -> None:
