@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
+from airflow_wechat.client.transport import Network, Transport
 from airflow_wechat.sandbox import Sandbox
 from bad_line import BadLine, End, Fault
 from client.line_faults import AGES, CASES, DRIP, JSON, PERIOD, Case, http
@@ -61,6 +62,22 @@ def test_a_fault_that_stays_ends_in_its_documented_error_in_time(
         assert caught.value.path == DAILY.path
         assert line.connections == (TRIES if case.error is TryAgainError else 1)
         asker.check_error(caught.value)
+
+
+def test_with_the_longest_waits_a_call_ends_in_the_time_that_is_stated(
+    line: BadLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four times the time-out and 3.5 seconds: docs/connection.md."""
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+    line.treat(CASES["silent"].fault, ever=True)
+    transport = Transport(line.url, Network(timeout=SHORT))
+
+    with trial(PART, "with all its tries and the longest waits a call ends within 4 × its time-out + 3.5 s"):
+        began = time.monotonic()
+        with pytest.raises(TryAgainError):
+            transport.post(DAILY.path, {})
+        assert 4 * SHORT + 3.5 <= time.monotonic() - began < 4 * SHORT + 3.5 + SLACK / 5
+        assert line.connections == 4
 
 
 def test_what_is_no_http_is_called_so(line: BadLine, asker: Asker) -> None:
