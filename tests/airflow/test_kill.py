@@ -8,19 +8,18 @@ import os
 import random
 import signal
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 
 import pytest
 import sqlalchemy as sa
 
-from airflow_wechat.client.answers import rows_of
 from airflow_wechat.client.periods import periods_between
-from airflow_wechat.client.reports import get_report
+from airflow_wechat.client.reports import Row, get_report
 from airflow_wechat.operators import report as report_operators
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
-from proof.figures import record
+from proof.figures import figure, record
 from proof.landed import Landed
 from runs import context_of_run
 
@@ -29,11 +28,8 @@ PERIODS = list(periods_between(DAILY.granularity, date(2026, 1, 1), date(2026, 1
 BATCH = 2  # so that a load has three transactions
 RANDOM_KILLS = 40
 PATIENCE = 60
-LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
 
 PART = "kill"
-
-pytestmark = pytest.mark.proof
 
 _processes = multiprocessing.get_context("fork")
 
@@ -108,29 +104,30 @@ class Target(Landed):
 
     def __init__(self, engine: sa.engine.Engine, app_id: str) -> None:
         super().__init__(engine, app_id, DAILY)
-        self.old = {period.start: dict.fromkeys(self.names, 1) for period in PERIODS}
-        self.new = self.answers(PERIODS)
-        self._old_rows = [row for period in PERIODS for row in old_rows(period, app_id)]
+        self.before = self.old(PERIODS)
+        self.after = self.answers(PERIODS)
 
     def begin(self, *, with_old: bool) -> None:
         """Forget everything, and store the old answers if wanted."""
         self.forget()
         if with_old:
-            self.table.create()
-            self.table.replace(self._old_rows)
+            self.fill(self.before.values())
 
-    def holds(self, *, with_old: bool) -> bool:
-        """Tell whether each period has its old answer or its new one, whole."""
-        stored = self.stored()
-        return all(
-            stored.get(start) in (self.new[start], self.old[start] if with_old else None)
-            for start in self.new
+    def is_whole(self, stored: dict[date, Row], *, with_old: bool = True) -> bool:
+        """Tell whether each period has its old answer or its new one, whole, and no other has any."""
+        return stored.keys() <= self.after.keys() and all(
+            stored.get(start) in (self.after[start], self.before[start] if with_old else None)
+            for start in self.after
         )
 
-
-def old_rows(period, app_id):
-    entry = {"ref_date": period.ref_date, **dict.fromkeys((column.name for column in DAILY.fields), 1)}
-    return rows_of(DAILY, period, app_id, {"list": [entry]}, LONG_AGO)
+    def survives(self, *, edge: int, with_old: bool) -> bool | None:
+        """Kill a load at an edge, load again; tell whether all was whole, ``None`` where it ended before."""
+        self.begin(with_old=with_old)
+        if not run_and_kill(edge):
+            return None
+        whole = self.is_whole(self.stored(), with_old=with_old)
+        run_and_kill()
+        return whole and self.stored() == self.after
 
 
 @pytest.fixture
@@ -140,22 +137,28 @@ def target(wechat, target_engine, monkeypatch):
     return Target(target_engine, wechat.app.app_id)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("with_old", [True, False], ids=["over old answers", "into nothing"])
 def test_killed_at_the_edge_of_every_statement(target, with_old):
     tried = held = 0
     for edge in itertools.count(1):
-        target.begin(with_old=with_old)
-        if not run_and_kill(edge):
+        survives = target.survives(edge=edge, with_old=with_old)
+        if survives is None:
             break
-        whole = target.holds(with_old=with_old)
-        run_and_kill()
-        tried, held = tried + 1, held + (whole and target.stored() == target.new)
+        tried, held = tried + 1, held + survives
 
     record(PART, f"{target.database}: killed at the edge of every statement", tried, held)
     assert tried > 20
     assert held == tried
 
 
+@pytest.mark.parametrize("target_engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("edge", [1, 14, 20])
+def test_killed_at_a_few_edges(target, edge):
+    assert target.survives(edge=edge, with_old=True)
+
+
+@pytest.mark.proof
 def test_killed_at_random_moments(target):
     target.begin(with_old=True)
     takes, chance = storing_takes(), random.Random(7)
@@ -166,21 +169,42 @@ def test_killed_at_random_moments(target):
         if not run_and_kill(after=chance.uniform(0, takes)):
             takes *= 0.95  # it is quicker now than when it was timed
             continue
-        whole, stored = target.holds(with_old=True), target.stored()
+        stored = target.stored()
         run_and_kill()
-        killed, held = killed + 1, held + (whole and target.stored() == target.new)
-        between += stored not in (target.old, target.new)
+        killed, held = killed + 1, held + (target.is_whole(stored) and target.stored() == target.after)
+        between += stored not in (target.before, target.after)
 
     record(PART, f"{target.database}: killed at random moments", killed, held)
     assert held == killed
     assert between > RANDOM_KILLS // 10  # after some of the three batches had landed, and before all had
 
 
-def test_the_search_for_what_is_torn_finds_it(target):
-    target.begin(with_old=True)
-    target.sql(f"UPDATE {target.table.name} SET visit_pv = visit_pv + 1")
-    torn = target.holds(with_old=True)
-    target.sql(f"DELETE FROM {target.table.name}")
+OF_ANOTHER = {"app_id": "wx-other", "period_start": date(2020, 1, 1)}
 
-    assert not torn
-    assert not target.holds(with_old=True)
+
+@pytest.mark.quick_proof
+def test_the_search_for_what_is_torn_finds_it_in_any_column(target):
+    start = PERIODS[0].start
+    target.forget()
+    with figure(PART, "negative control: a row that is torn in any one of its columns is found") as counted:
+        for rows, others in ((target.before, target.after), (target.after, target.before)):
+            target.fill(rows.values())
+            assert target.is_whole(target.stored())
+            for name, value in (others[start] | OF_ANOTHER).items():
+                target.fill((rows | {start: rows[start] | {name: value}}).values())
+                stored = target.stored()
+                with counted.trial(name):
+                    assert not target.is_whole(stored)
+                    assert stored != target.after
+
+
+@pytest.mark.quick_proof
+def test_the_search_for_what_is_torn_finds_what_is_not_there_or_too_much(target):
+    first, *others = target.after.values()
+    with figure(PART, "negative control: a row that is missing or too much is found") as counted:
+        for rows in (others, [*others, first, first | OF_ANOTHER]):
+            target.fill(rows)
+            stored = target.stored()
+            with counted.trial(len(rows)):
+                assert not target.is_whole(stored)
+                assert stored != target.after
