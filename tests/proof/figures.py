@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 VARIABLE = "PROOF_FIGURES"
+
+Test = TypeVar("Test", bound=Callable[..., Any])
 
 
 class Figure:
@@ -70,6 +73,11 @@ def trial(part: str, what: str) -> Iterator[None]:
         held = 1
     finally:
         record(part, what, 1, held)
+
+
+def quick_proof(part: str, what: str) -> Callable[[Test], Test]:
+    """Make a test a quick part of the battery; each of its runs is a trial of a promise."""
+    return lambda test: pytest.mark.quick_proof(trial(part, what)(test))
 
 
 def record(part: str, what: str, tried: int, held: int) -> None:

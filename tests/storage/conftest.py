@@ -18,6 +18,7 @@ from airflow_wechat.client.answers import rows_of
 from airflow_wechat.client.reports import Report, Row, get_report
 from airflow_wechat.storage.sql import ReportTable
 from private_server import PrivateServer
+from proof.landed import NAMES
 
 DAILY = get_report("daily_visit_trend")
 
@@ -37,6 +38,7 @@ class Database:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.kind = uri.partition(":")[0].partition("+")[0]
+        self.name = NAMES[self.kind]
 
     def engine(self, **options: Any) -> sa.engine.Engine:
         return sa.create_engine(self.uri, **{"poolclass": NullPool, **options})

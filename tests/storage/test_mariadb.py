@@ -17,6 +17,9 @@ from sqlalchemy.exc import DBAPIError
 
 from airflow_wechat.client.reports import KEY_COLUMNS, get_report
 from airflow_wechat.storage.sql import TableMismatchError
+from proof.figures import quick_proof
+
+PART = "side by side"
 
 DAILY = get_report("daily_visit_trend")
 NAME = DAILY.default_table
@@ -242,6 +245,7 @@ def table(mariadb, row):
     return made
 
 
+@quick_proof(PART, "MariaDB: a lock that is not given in time is asked for again")
 def test_a_lock_that_is_not_given_in_time_is_asked_for_again(mariadb, table, row):
     in_each_session(mariadb, "SET innodb_lock_wait_timeout = 1")
     patient = mariadb.table()
@@ -255,6 +259,7 @@ def test_a_lock_that_is_not_given_in_time_is_asked_for_again(mariadb, table, row
     assert mariadb.stored("visit_pv, visit_uv") == [(2, 2), (7, 1)]
 
 
+@quick_proof(PART, "MariaDB: the victim of a deadlock begins again, and its rows are whole")
 def test_the_victim_of_a_deadlock_begins_again(mariadb, table, row):
     codes = codes_of(table)
     # InnoDB's victim is who has changed less.
@@ -273,6 +278,7 @@ def test_the_victim_of_a_deadlock_begins_again(mariadb, table, row):
     assert mariadb.stored("visit_pv, visit_uv") == [(2, 2), (2, 2)]
 
 
+@quick_proof(PART, "MariaDB: a record changed since the snapshot is written anew")
 def test_a_record_changed_since_the_snapshot_is_written_anew(mariadb, table, row):
     in_each_session(mariadb, "SET innodb_snapshot_isolation = ON")
     late = mariadb.table()
@@ -292,6 +298,7 @@ def test_a_record_changed_since_the_snapshot_is_written_anew(mariadb, table, row
     assert mariadb.stored("visit_pv, visit_uv") == [(2, 2), (7, 1)]
 
 
+@quick_proof(PART, "MariaDB: no isolation fails a writer, and the table is one writer's")
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
 def test_no_isolation_fails_a_writer(mariadb, side_by_side, row, level):
     in_each_session(mariadb, "SET innodb_snapshot_isolation = ON")

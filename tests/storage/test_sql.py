@@ -18,10 +18,11 @@ from sqlalchemy.dialects import oracle, postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import StaticPool
 
-from airflow_wechat.client.reports import REPORTS, get_report
+from airflow_wechat.client.reports import REPORTS, Row, get_report
 from airflow_wechat.storage import sql as storage
 from airflow_wechat.storage.sql import ReportTable, TableMismatchError, check_table_name
 from fuzzing import any_text, expect_ours, fuzzed, json_values
+from proof.figures import quick_proof, trial
 
 DAY = date(2026, 1, 1)
 DAILY = get_report("daily_visit_trend")
@@ -40,6 +41,10 @@ COLUMNS = [
     "extra",
     "fetched_at",
 ]
+
+
+SIDE_BY_SIDE = "side by side"
+WRITERS = 16
 
 
 def days(first: int, last: int) -> list[date]:
@@ -73,6 +78,7 @@ class TestCreate:
 
         assert database.stored("app_id") == [("wx1",)]
 
+    @pytest.mark.quick_proof
     def test_sixteen_processes_may_do_it_at_once(self, database, side_by_side, row):
         names = [f"table_{number}" for number in range(6)]
 
@@ -82,11 +88,13 @@ class TestCreate:
                 table.create()
                 table.replace([row(app_id=f"wx{number:02}")])
 
-        failures = side_by_side(16, create_and_write)
+        what = f"{database.name}: {WRITERS} make the same tables at once: all succeed, no row is lost"
+        with trial(SIDE_BY_SIDE, what):
+            failures = side_by_side(WRITERS, create_and_write)
 
-        assert failures == []
-        for name in names:
-            assert database.stored("app_id", name) == [(f"wx{number:02}",) for number in range(16)]
+            assert failures == []
+            for name in names:
+                assert database.stored("app_id", name) == [(f"wx{number:02}",) for number in range(WRITERS)]
 
     def test_what_the_database_refuses_is_raised(self, database):
         with pytest.raises(DBAPIError):
@@ -385,28 +393,49 @@ class TestFailure:
         assert database.stored("visit_pv") == [(3,)] * 10
 
 
+def ones_own(row, day: date, number: int) -> Row:
+    """Return a row that differs from every other writer's in all that is not its key."""
+    return row(day, number, note=number) | {
+        "period_end": str(DAY + timedelta(number)),
+        "ref_date": str(number),
+        "fetched_at": f"2026-02-01T00:00:{number:02}+00:00",
+    }
+
+
+def writers_of(end: date, ref_date: str, *others: Any) -> set[int]:
+    """Return the numbers of the writers that a row is from."""
+    *numbers, extra, fetched_at = others
+    of_times = (end - DAY).days, fetched_at.second
+    return {int(number) for number in (ref_date, *numbers, json.loads(extra)["note"], *of_times)}
+
+
 class TestWritersSideBySide:
     def check_overlapping(self, database, side_by_side, row, **options: Any) -> None:
-        """Let eight processes write what overlaps, in both directions; each row must be one writer's."""
-        database.table(**options).create()
+        """Let writers write what overlaps, in both directions; each row must be one writer's as a whole."""
+        table = database.table(**options)
+        table.create()
 
         def write(number: int) -> None:
             table = database.table(**options)
             for _ in range(4):
-                mine = [row(day, number) for day in days(5 * number, 5 * number + 60)]
+                mine = [ones_own(row, day, number) for day in days(5 * number, 5 * number + 60)]
                 table.replace(mine if number % 2 else mine[::-1])
 
-        failures = side_by_side(8, write)
+        failures = side_by_side(WRITERS, write)
 
         assert failures == []
-        stored = database.stored(", ".join(["period_start", *COLUMNS[4:11]]))
-        assert [str(found[0]) for found in stored] == [str(day) for day in days(0, 95)]
-        for distance, (_, *numbers) in enumerate(stored):
-            (number,) = {int(each) for each in numbers}
+        last = 5 * (WRITERS - 1) + 60
+        stored = table.read("wx1", DAY, DAY + timedelta(last), COLUMNS[1:])
+        assert [start for start, *_ in stored] == days(0, last)
+        for distance, (_, *others) in enumerate(stored):
+            (number,) = writers_of(*others)
             assert 5 * number <= distance <= 5 * number + 60
 
+    @pytest.mark.quick_proof
     def test_no_row_is_lost_doubled_or_torn(self, database, upsert, side_by_side, row):
-        self.check_overlapping(database, side_by_side, row, upsert=upsert)
+        what = f"{WRITERS} write what overlaps: all succeed, each row is one writer's in all its columns"
+        with trial(SIDE_BY_SIDE, f"{database.name}: {what}"):
+            self.check_overlapping(database, side_by_side, row, upsert=upsert)
 
     def test_the_same_rows_may_be_written_by_all(self, database, upsert, side_by_side, row):
         database.table().create()
@@ -419,6 +448,7 @@ class TestWritersSideBySide:
         assert len(set(database.stored("visit_pv"))) == 1
         assert len(database.stored("visit_pv")) == 31
 
+    @quick_proof(SIDE_BY_SIDE, "PostgreSQL: upserts do not even deadlock")
     def test_upserts_do_not_even_deadlock(self, postgres, side_by_side, row):
         self.check_overlapping(postgres, side_by_side, row)
 
@@ -426,10 +456,12 @@ class TestWritersSideBySide:
             (0,)
         ]
 
+    @quick_proof(SIDE_BY_SIDE, "PostgreSQL: serialization failures are tried again, and fail no writer")
     @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
     def test_serialization_failures_are_tried_again(self, postgres, side_by_side, row, level):
         self.check_overlapping(postgres, side_by_side, row, isolation_level=level)
 
+    @quick_proof(SIDE_BY_SIDE, "SQLite: a locked file fails no writer")
     def test_a_locked_sqlite_file_fails_no_writer(self, new_database, upsert, side_by_side, row):
         impatient = {"connect_args": {"timeout": 0}}
 
@@ -463,6 +495,7 @@ class TestWritersSideBySide:
 
         assert seen == [expected]
 
+    @quick_proof(SIDE_BY_SIDE, "PostgreSQL: a lock that is not given in time is asked for again")
     def test_a_lock_that_postgresql_does_not_give_in_time_is_asked_for_again(self, postgres, upsert, row):
         table = postgres.table(upsert=upsert, connect_args={"options": "-c lock_timeout=200ms"})
         table.create()
