@@ -46,6 +46,9 @@ from airflow_wechat.client.transport import Network, Transport
 from canaries import Everything, everything_logged, spelled_in, spellings, told, with_small_escapes
 from client.scripted import DROPPED, Gate, Reply, Request, Script, ScriptedServer, hanging_up, serving
 from fuzzing import expect_ours, fuzzed
+from proof.figures import quick_proof
+
+TRUST = "trust boundary"
 
 PATH = "/datacube/getweanalysisappiddailyvisittrend"
 OTHER_PATH = "/elsewhere"
@@ -70,6 +73,7 @@ def post(url: str, **arguments: Any) -> Any:
 # Where WeChat may be
 
 
+@quick_proof(TRUST, "https to any host and plain http to this machine are allowed")
 @pytest.mark.parametrize(
     ("given", "used"),
     [
@@ -96,6 +100,7 @@ def test_https_anywhere_and_http_on_loopback_are_allowed(given: str, used: str) 
     assert Transport(given).base_url == used
 
 
+@quick_proof(TRUST, "plain http to another machine is refused")
 @pytest.mark.parametrize(
     "url",
     [
@@ -115,6 +120,7 @@ def test_plain_http_to_another_machine_is_refused(url: str) -> None:
         check_base_url(url)
 
 
+@quick_proof(TRUST, "a base URL with a user, a query or a fragment is refused and not repeated")
 @pytest.mark.parametrize(
     "url",
     [
@@ -137,6 +143,7 @@ def test_a_user_a_query_or_a_fragment_is_refused_and_not_repeated(url: str) -> N
     assert "PASSWORD" not in str(caught.value)
 
 
+@quick_proof(TRUST, "a base URL that names no web host is refused")
 @pytest.mark.parametrize(
     "url", ["", " ", "https://", "https:///datacube", "ftp://host", "file:///etc/passwd"]
 )
@@ -145,6 +152,7 @@ def test_what_names_no_web_host_is_refused(url: str) -> None:
         Transport(url)
 
 
+@quick_proof(TRUST, "a base URL with an unreadable host is refused and not repeated")
 @pytest.mark.parametrize(
     "url",
     [

@@ -24,6 +24,9 @@ from airflow_wechat.client.reports import get_report
 from airflow_wechat.storage import files as storage
 from airflow_wechat.storage.files import NotWritableError, ReportFiles
 from fuzzing import any_text, expect_ours, fuzzed
+from proof.figures import quick_proof
+
+TRUST = "trust boundary"
 
 DAILY = get_report("daily_visit_trend")
 
@@ -262,7 +265,8 @@ def test_a_folder_is_read_as_one_table_past_what_killed_writers_left(tmp_path, r
     assert sorted(table["visit_pv"].to_pylist()) == [1, 1, 2, 2]
 
 
-@pytest.mark.parametrize("app_id", ["../wx1", "wx/1", "", "wx1\n", "wx 1", "..", "新"])
+@quick_proof(TRUST, "an AppID that cannot be a folder's name writes no file")
+@pytest.mark.parametrize("app_id", ["../wx1", "wx/1", "", "wx1\n", "wx 1", "..", "a\x00b", "新"])
 def test_an_app_id_cannot_lead_elsewhere(tmp_path, files, row, app_id):
     with pytest.raises(ValueError, match="cannot be a folder's name"):
         files.replace([row(app_id=app_id)])

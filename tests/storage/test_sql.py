@@ -43,7 +43,7 @@ COLUMNS = [
 ]
 
 
-SIDE_BY_SIDE = "side by side"
+SIDE_BY_SIDE, TRUST = "side by side", "trust boundary"
 WRITERS = 16
 
 
@@ -558,6 +558,7 @@ class TestName:
 
         assert database.stored("visit_pv", "visits") == [(1,)]
 
+    @quick_proof(TRUST, "a name of a table in another form is refused with what is allowed")
     @pytest.mark.parametrize(
         "name",
         [
