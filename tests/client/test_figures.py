@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from proof import proof
 from proof.figures import VARIABLE, figure, record, trial
-from proof.proof import added_up, good, page
+from proof.proof import LEAST, MOST_MINUTES, added_up, faults, page
 
 
 @pytest.fixture
@@ -71,31 +73,78 @@ def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("kills", "is_good"),
-    [
-        (
-            {"SQLite: a": (60, 60), "SQLite: b": (40, 40), "MariaDB": (100, 100), "PostgreSQL": (100, 100)},
-            True,
-        ),
-        (
-            {"SQLite: a": (60, 60), "SQLite: b": (39, 39), "MariaDB": (150, 150), "PostgreSQL": (150, 150)},
-            False,
-        ),
-        ({"SQLite": (200, 200), "PostgreSQL": (200, 200)}, False),
-        ({"SQLite": (200, 199), "MariaDB": (200, 200), "PostgreSQL": (200, 200)}, False),
-        ({"SQLite": (200, 200), "MariaDB": (200, 200), "PostgreSQL": (200, 200), "x": (0, 0)}, False),
-        ({}, False),
-    ],
-    ids=["enough", "too few of one", "none of one", "one that has not held", "one never tried", "none"],
-)
-def test_a_battery_is_good_where_enough_was_tried_and_all_has_held(
-    kills: dict[str, tuple[int, int]], is_good: bool
-) -> None:
+def battery(**changes: Any) -> dict[str, Any]:
+    """Return a battery with just enough of everything, in time."""
     figures = [
-        {"part": "kill", "what": what, "tried": tried, "held": held} for what, (tried, held) in kills.items()
+        {"part": part, "what": f"{begin} and so on", "tried": least, "held": least}
+        for (part, begin), least in LEAST.items()
     ]
-    assert good([{"part": "fuzz", "what": "read", "tried": 1, "held": 1}, *figures]) is is_good
+    whole = {"measured_on": "", "machine": "", "minutes": MOST_MINUTES, "all_tests_passed": True}
+    return whole | {"figures": figures} | changes
+
+
+def test_nothing_speaks_against_a_battery_in_which_enough_was_tried_and_all_has_held() -> None:
+    assert faults(battery()) == []
+    assert page(battery())[2].endswith("minutes. All tests passed.")
+
+
+@pytest.mark.parametrize(("part", "begin"), LEAST)
+def test_a_part_that_was_not_tried_speaks_against_it(part: str, begin: str) -> None:
+    document = battery()
+    document["figures"] = [
+        one for one in document["figures"] if one["part"] != part or not one["what"].startswith(begin)
+    ]
+
+    assert any(
+        fault.startswith(f"Too few trials of {part}: {begin or 'all'}: 0,") for fault in faults(document)
+    )
+
+
+def test_trials_of_a_part_are_added_up_and_one_too_few_is_found() -> None:
+    document = battery()
+    [kills] = [one for one in document["figures"] if (one["part"], one["what"][:3]) == ("kill", "SQL")]
+    kills |= {"tried": 60, "held": 60}
+
+    assert faults(document) == ["Too few trials of kill: SQLite: 60, not 100."]
+    for more, expected in ((39, ["Too few trials of kill: SQLite: 99, not 100."]), (40, [])):
+        others = {"part": "kill", "what": "SQLite: otherwise", "tried": more, "held": more}
+        assert faults(document | {"figures": [*document["figures"], others]}) == expected
+
+
+@pytest.mark.parametrize(("tried", "held"), [(200, 199), (0, 0)], ids=["once not held", "never tried"])
+def test_what_has_not_held_speaks_against_it(tried: int, held: int) -> None:
+    one = {"part": "kill", "what": "another", "tried": tried, "held": held}
+
+    assert faults(battery(figures=[*battery()["figures"], one])) == ["Not everything has held."]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"minutes": MOST_MINUTES + 0.1}, "It took longer than 20 minutes."),
+        ({"all_tests_passed": False}, "Not all tests passed."),
+    ],
+    ids=["too long", "a test that failed"],
+)
+def test_what_speaks_against_it_stands_on_the_page(change: dict[str, Any], fault: str) -> None:
+    document = battery(**change)
+
+    assert faults(document) == [fault]
+    assert page(document)[2].endswith(f"minutes. **{fault}**")
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(1, 0), (21, 1)], ids=["good", "too long"])
+def test_the_exit_code_says_whether_anything_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: int, status: int
+) -> None:
+    (tmp_path / "docs").mkdir()
+    monkeypatch.setattr(proof, "ROOT", tmp_path)
+    monkeypatch.setattr(proof, "RUNS", ())
+    monkeypatch.setattr(proof, "_document", lambda *_, **__: battery(minutes=minutes))
+
+    assert proof.main() == status
+    assert json.loads((tmp_path / "docs/reliability.json").read_text()) == battery(minutes=minutes)
+    assert (tmp_path / "docs/reliability.md").read_text().startswith("# Reliability\n")
 
 
 def test_figures_of_a_promise_are_added_up_and_shown_by_part() -> None:
@@ -108,11 +157,9 @@ def test_figures_of_a_promise_are_added_up_and_shown_by_part() -> None:
             ("a", "x", 5, 5),
         )
     ]
-    document = {"measured_on": "", "machine": "", "minutes": 1, "all_tests_passed": False}
 
-    shown = page(document | {"figures": added_up(lines)})
+    shown = page(battery(figures=added_up(lines)))
 
-    assert "**Not all tests passed.**" in shown[2]
     assert [line for line in shown if line.startswith(("## ", "| "))] == [
         "## A",
         "| promise | tried | held |",
