@@ -24,7 +24,7 @@ from airflow_wechat.client.errors import (
 from airflow_wechat.client.token_sources import own_files
 from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
-from airflow_wechat.client.tokens import LONGEST_LIFE, issued_by
+from airflow_wechat.client.tokens import LONGEST_LIFE, issued_by, shown
 from airflow_wechat.client.transport import Transport
 from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer
 from fuzzing import expect_ours, fuzzed, json_objects, json_values, numbers
@@ -525,6 +525,10 @@ def test_a_life_that_is_none_is_refused(lifetime: Any) -> None:
 def test_a_token_where_its_life_should_be_is_not_quoted() -> None:
     with pytest.raises(CheckAnswerError, match="expires_in is str, expected seconds"):
         issued_by(giving("t", "68_TOKEN"), "/path")
+
+
+def test_of_a_long_number_the_beginning_is_shown() -> None:
+    assert shown(10**50) == "1" + 39 * "0"
 
 
 @pytest.mark.parametrize("lifetime", [0.5, 1, 7200, 1e9 - 1])

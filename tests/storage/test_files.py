@@ -118,6 +118,18 @@ def test_what_killed_writers_left_a_day_ago_is_removed(files, row, hours, stays)
     assert visit_pv(files.place_of(row())) == 1
 
 
+def test_what_cannot_be_removed_stays(files, row):
+    file = Path(files.place_of(row()))
+    left = storage._aside(file)
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+
+    files.replace([row()])
+
+    assert left.exists()
+    assert visit_pv(files.place_of(row())) == 1
+
+
 @pytest.fixture
 def failing(monkeypatch):
     """Let each write end with an error of the disk."""
