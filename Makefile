@@ -78,8 +78,8 @@ dist: .venv/ready ## build sdist and wheel into dist/, and try the wheel in an e
 proof: .venv/ready .venv-client/ready .venv-client/proof ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
 	@PYTHONPATH=tests $(BIN)/python -m proof.proof
 
-mutants: .venv-client/ready .venv-client/mutants ## change client and storage, see which change no test notices (ONLY=client.answers); writes docs/mutants.md
-	@.venv-client/bin/python tests/mutants/mutants.py $(ONLY)
+mutants: .venv-client/ready .venv-client/mutants ## change what of client and storage is not as it was measured, see which change no test notices (ONLY=client.answers: this in any case; ONLY=page: say what is out of date); writes docs/mutants.md
+	@cd tests && ../.venv-client/bin/python -m mutants.mutants $(ONLY)
 
 audit: .venv/ready .venv-audit/ready ## look for known weaknesses of what is installed, where their list can be reached
 	@.venv-audit/bin/python tests/audit.py $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')

@@ -7,6 +7,7 @@ import pytest
 
 import airflow_wechat
 from mutants import mutants
+from mutants.sources import fingerprint
 
 PACKAGE = Path(airflow_wechat.__file__).parent
 HOLLOW = {"__init__"}
@@ -57,6 +58,7 @@ def test_a_survivor_is_shown_with_its_reason_or_without_one(
             "killed": 7,
             "survivors": [explained, unknown],
             "measured_on": "2026-01-01",
+            "source": fingerprint(mutants._source("client.answers")),
         }
     }
 
@@ -67,6 +69,29 @@ def test_a_survivor_is_shown_with_its_reason_or_without_one(
     assert "In `g`: **not explained yet**" in page
     assert "Not measured yet: `client.periods`, " in page
     assert list(mutants._unexplained({"modules": modules})) == [unknown]
+
+
+@pytest.mark.parametrize("known", [{}, {"source": "0123456789ab"}], ids=["none", "another"])
+def test_a_module_is_shown_as_changed_where_its_source_is_not_as_measured(known: dict[str, str]) -> None:
+    figures = {"mutants": 9, "killed": 9, "survivors": [], "measured_on": "2026-01-01"}
+
+    page = "\n".join(mutants.page({"client.answers": figures | known}))
+
+    assert "| `client.answers` | 9 | 9 | 0 | 2026-01-01, changed since |" in page
+
+
+def test_what_was_measured_and_has_not_changed_is_not_measured_again() -> None:
+    as_measured = {"source": fingerprint(mutants._source("client.answers"))}
+    modules = {"client.answers": as_measured, "client.periods": {"source": "0123456789ab"}}
+
+    again = mutants.out_of_date(modules)
+
+    assert "client.answers" not in again
+    assert {"client.periods", "client.errors"} <= set(again)
+
+
+def test_the_page_names_each_function_that_cannot_be_changed() -> None:
+    assert "`client.tokens`: `HeldToken._issue` (abstractmethod)" in "\n".join(mutants.page({}))
 
 
 def test_every_reason_names_a_module_that_is_changed() -> None:

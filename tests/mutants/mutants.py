@@ -1,8 +1,9 @@
 """Mutation testing of the client and the storage: changes that no test notices.
 
-``make mutants`` runs it, ``make mutants ONLY=client.answers`` for one module. Each module is changed in one
-small way after the other and meets the tests that know it best. Writes docs/mutants.json and docs/mutants.md;
-exits with 1 where a change survives that ``survivors.toml`` does not explain.
+``make mutants`` runs it for the modules whose source is not as it was measured, ``make mutants
+ONLY=client.answers`` for one in any case, ``ONLY=page`` for none: it says what is out of date. Each module is
+changed in one small way after the other and meets the tests that know it best. Writes docs/mutants.json and
+docs/mutants.md; exits with 1 where a change survives that ``survivors.toml`` does not explain.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
+from mutants.sources import fingerprint, left_alone, undecorated
+
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".mutants"
 JSON = ROOT / "docs/mutants.json"
 EXPLAINED = Path(__file__).with_name("survivors.toml")
+
+PAGE = "page"
+"""What ONLY names to write the page anew and measure nothing."""
 
 MODULES: dict[str, str] = {
     "client.answers": "client/test_answers.py client/test_client.py client/test_routes.py",
@@ -89,21 +95,30 @@ Mutant = dict[str, str]
 
 
 def main(only: list[str]) -> int:
-    if unknown := [name for name in only if name not in MODULES]:
-        sys.exit(f"{', '.join(unknown)} is no module: ONLY may name {', '.join(MODULES)}")
+    if unknown := [name for name in only if name not in {*MODULES, PAGE}]:
+        sys.exit(f"{', '.join(unknown)} is no module: ONLY may name {PAGE}, {', '.join(MODULES)}")
     document = json.loads(JSON.read_text()) if JSON.exists() else {"modules": {}}
-    for module in only or MODULES:
-        document["modules"][module] = mutated(module)
+    for module in only or out_of_date(document["modules"]):
+        if module != PAGE:
+            document["modules"][module] = mutated(module)
         write(document)
     unexplained = list(_unexplained(document))
     print(f"{len(unexplained)} survivors that survivors.toml does not explain")
+    print(f"To be measured again: {', '.join(out_of_date(document['modules'])) or 'none'}")
     return 1 if unexplained else 0
+
+
+def out_of_date(modules: dict[str, Any]) -> list[str]:
+    """Return the modules that have changed since they were measured, and those that never were."""
+    return [
+        module for module in MODULES if modules.get(module, {}).get("source") != fingerprint(_source(module))
+    ]
 
 
 def mutated(module: str) -> dict[str, Any]:
     """Try every change of a module; return how many there were, and those that survived."""
-    folder = WORK / module
-    _lay_out(folder, module)
+    folder, source = WORK / module, _source(module)
+    _lay_out(folder, module, source)
     children = SIDE_BY_SIDE.get(module, 1)
     subprocess.run(_mutmut("run", "--max-children", str(children)), cwd=folder, check=True)
     told = subprocess.run(
@@ -118,6 +133,7 @@ def mutated(module: str) -> dict[str, Any]:
     left = list(compress(left, survive))
     return {
         "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "source": fingerprint(source),
         "mutants": len(fates),
         "killed": len(fates) - len(left),
         "survivors": [_mutant(folder, name) for name in left],
@@ -149,21 +165,30 @@ def _mutmut(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "mutmut", *arguments]
 
 
-def _lay_out(folder: Path, module: str) -> None:
+def _lay_out(folder: Path, module: str, source: str) -> None:
     """Copy the project to where it may be changed, told what to change and what to run."""
     shutil.rmtree(folder, ignore_errors=True)
     unwanted = shutil.ignore_patterns("__pycache__", ".hypothesis")
     shutil.copytree(ROOT / "provider", folder / "src", ignore=unwanted)
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=unwanted)
+    _file(folder / "src", module).write_text(undecorated(source))
     settings = {
         "source_paths": ["src"],
-        "only_mutate": [f"src/airflow_wechat/{module.replace('.', '/')}.py"],
+        "only_mutate": [str(_file(Path("src"), module))],
         "pytest_add_cli_args": OPTIONS.get(module, []),
         "pytest_add_cli_args_test_selection": _tests_of(module),
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     project = (ROOT / "pyproject.toml").read_text()
     (folder / "pyproject.toml").write_text("\n".join([project, "[tool.mutmut]", *lines, ""]))
+
+
+def _file(sources: Path, module: str) -> Path:
+    return sources / "airflow_wechat" / f"{module.replace('.', '/')}.py"
+
+
+def _source(module: str) -> str:
+    return _file(ROOT / "provider", module).read_text()
 
 
 def _mutant(folder: Path, name: str) -> Mutant:
@@ -210,20 +235,22 @@ def write(document: dict[str, Any]) -> None:
 def page(modules: dict[str, Any]) -> list[str]:
     """Return the lines of the page: a table of all modules, then each survivor."""
     reasons = _reasons()
+    changed = out_of_date(modules)
     lines = [
         "# Mutants",
         "",
         "`make mutants` changes the functions of the client and the storage in one small way after the other "
         "(another operator, another number, an argument left out …), by mutmut, and runs the tests that know "
-        "the module. Tables of data and functions with a decorator are left as they are. A change that no "
-        "test notices has survived; each is named below, with why no test can or need notice it.",
+        f"the module. Tables of data are left as they are{_left_alone()}. A change that no test notices has "
+        "survived; each is named below, with why no test can or need notice it.",
         "",
         "| module | mutants | killed | survivors | measured on |",
         "|---|---:|---:|---:|---|",
     ]
     for module, found in modules.items():
         figures = (found["mutants"], found["killed"], len(found["survivors"]))
-        lines.append(f"| `{module}` | {' | '.join(f'{one:,}' for one in figures)} | {found['measured_on']} |")
+        when = found["measured_on"] + (", changed since" if module in changed else "")
+        lines.append(f"| `{module}` | {' | '.join(f'{one:,}' for one in figures)} | {when} |")
     if left := [f"`{module}`" for module in MODULES if module not in modules]:
         lines += ["", f"Not measured yet: {', '.join(left)}."]
     for module, found in modules.items():
@@ -233,6 +260,16 @@ def page(modules: dict[str, Any]) -> list[str]:
             why = reasons.get((module, *mutant.values()), "**not explained yet**")
             lines += ["", f"In `{mutant['function']}`: {why}", "", "```diff", *_diff(mutant), "```"]
     return lines
+
+
+def _left_alone() -> str:
+    """Name the functions of all modules that no change can be made to."""
+    named = [
+        f"`{module}`: `{function}` ({decorators})"
+        for module in MODULES
+        for function, decorators in left_alone(_source(module)).items()
+    ]
+    return f", and what has a decorator that cannot be taken off ({'; '.join(named)})" if named else ""
 
 
 def _diff(mutant: Mutant) -> list[str]:
