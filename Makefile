@@ -78,7 +78,7 @@ dist: .venv/ready ## build sdist and wheel into dist/, and try the wheel in an e
 proof: .venv/ready .venv-client/ready .venv-client/proof ## run the reliability battery, long parts too; writes docs/reliability.json and docs/reliability.md
 	@PYTHONPATH=tests $(BIN)/python -m proof.proof
 
-mutants: .venv-client/ready .venv-client/mutants ## change what of client and storage is not as it was measured, see which change no test notices (ONLY=client.answers: this in any case; ONLY=page: say what is out of date); writes docs/mutants.md
+mutants: .venv-client/ready .venv-client/mutants ## change what of client and storage is new since it was measured, see which change no test notices (ONLY=client.answers: one module; ONLY=page: none, say what is out of date); writes docs/mutants.md
 	@cd tests && ../.venv-client/bin/python -m mutants.mutants $(ONLY)
 
 audit: .venv/ready .venv-audit/ready ## look for known weaknesses of what is installed, where their list can be reached

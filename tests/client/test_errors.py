@@ -99,6 +99,13 @@ def test_copying_keeps_everything(error_class: type[WeChatError]) -> None:
     assert same(copy.copy(error), error)
 
 
+@every_class
+def test_an_error_with_other_advice_is_the_same_but_for_it(error_class: type[WeChatError]) -> None:
+    error = error_class("words", 1, PATH, "do this")
+
+    assert same(error.with_advice("do that"), error_class("words", 1, PATH, "do that"))
+
+
 @pytest.mark.parametrize("errcode", [errcode for errcode, _ in PAIRS] + [99999])
 def test_a_message_holds_code_path_wechats_words_and_what_to_do(errcode: int) -> None:
     error = error_of(errcode, f"some words {RID}", PATH)

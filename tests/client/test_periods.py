@@ -671,6 +671,15 @@ def test_a_run_of_the_future_is_refused_with_the_last_allowed_date(moment: str) 
         ask(DAILY, RunMoments(**{moment: now + timedelta(days=1)}), now=now)
 
 
+def test_who_is_refused_a_run_of_the_future_is_told_to_set_the_clock() -> None:
+    now = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+    with pytest.raises(
+        ValueError, match=r"2026-03-09; if it is over, set this machine's clock, best by NTP$"
+    ):
+        ask(DAILY, RunMoments(run_after=now + timedelta(days=1)), now=now)
+
+
 def test_a_clock_that_is_minutes_behind_the_schedulers_refuses_nothing() -> None:
     midnight = datetime(2026, 3, 9, 16, tzinfo=UTC)
 

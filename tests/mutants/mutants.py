@@ -1,9 +1,10 @@
 """Mutation testing of the client and the storage: changes that no test notices.
 
 ``make mutants`` runs it for the modules whose source is not as it was measured, ``make mutants
-ONLY=client.answers`` for one in any case, ``ONLY=page`` for none: it says what is out of date. Each module is
+ONLY=client.answers`` for one in any case, ``ONLY=page`` for none: the page is written anew. Each module is
 changed in one small way after the other and meets the tests that know it best. Writes docs/mutants.json and
-docs/mutants.md; exits with 1 where a change survives that ``survivors.toml`` does not explain.
+docs/mutants.md, and prints what is out of date; exits with 1 where a change survives that ``survivors.toml``
+does not explain.
 """
 
 from __future__ import annotations
