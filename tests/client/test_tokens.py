@@ -26,7 +26,7 @@ from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import STABLE_TOKEN_PATH, StableToken
 from airflow_wechat.client.tokens import LONGEST_LIFE, issued_by, shown
 from airflow_wechat.client.transport import Transport
-from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer
+from client.scripted import DROPPED, PATIENCE, Gate, Reply, Script, ScriptedServer, serving
 from fuzzing import expect_ours, fuzzed, json_objects, json_values, numbers
 
 THREADS = 32
@@ -281,6 +281,44 @@ def test_a_clock_that_is_put_right_makes_nobody_force_again_too_soon(
         assert tokens.renewed(tokens.token()) == "t1"
 
     assert forced(server).count(True) == 1
+
+
+def test_thirty_seconds_are_over_when_wechats_clock_says_so(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    wechats = Clock()
+
+    def answer(_: Any) -> Reply:
+        return Reply(
+            json.dumps(giving("t1")).encode(), headers=(("Date", formatdate(wechats(), usegmt=True)),)
+        )
+
+    server.on(STABLE_TOKEN_PATH, answer)
+    tokens = StableToken(Transport(server.url, waits=wait_none()), "wx1", "the-secret")
+    stale = tokens.token()
+    tokens.renewed(stale)
+
+    wechats.now += 40
+    tokens.renewed(stale)
+
+    assert forced(server) == [False, False, True, False, True]
+
+
+def test_each_app_at_each_address_counts_its_own_forced_refreshes(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with serving() as another:
+        server.on(STABLE_TOKEN_PATH, giving("t1"))
+        another.on(STABLE_TOKEN_PATH, giving("t1"))
+
+        for url, app_id in ((server.url, "wx1"), (server.url, "wx2"), (another.url, "wx1")):
+            tokens = StableToken(Transport(url, waits=wait_none()), app_id, "the-secret")
+            tokens.renewed(tokens.token())
+
+    assert forced(server) == [False, False, True] * 2
+    assert forced(another) == [False, False, True]
 
 
 def test_what_was_forced_while_wechat_was_asked_counts_as_forced_since(
