@@ -100,6 +100,13 @@ def test_copying_keeps_everything(error_class: type[WeChatError]) -> None:
 
 
 @every_class
+def test_its_repr_shows_all_that_an_error_was_made_of(error_class: type[WeChatError]) -> None:
+    error = error_class("words", 1, PATH, "do this")
+
+    assert repr(error) == f"{error_class.__name__}('words', 1, {PATH!r}, 'do this')"
+
+
+@every_class
 def test_an_error_with_other_advice_is_the_same_but_for_it(error_class: type[WeChatError]) -> None:
     error = error_class("words", 1, PATH, "do this")
 
