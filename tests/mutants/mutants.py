@@ -68,11 +68,12 @@ OPTIONS = {
     "client.base_url": ["-k", "allowed or plain_http or names_no or unreadable or fragment or loopback"],
     "storage.sql": ["-k", "sqlite or TestConflict or mysqls_own or what_is_allowed"],
     "storage.values": ["-k", "sqlite or formats"],
+    "client.token_sources.own_files": ["-k", "not process and not forked"],
     "client.token_sources.classic": ["-k", "not process and not forked"],
 }
 """What pytest is told of a module's tests: leave out what is slow and shows nothing more of it.
 
-Of the classic token also what has processes of its own: mutmut would wait for those."""
+Of the token's files also what has processes of its own: mutmut would wait for those."""
 
 AGAIN = {
     "client.tokens": ["tests/client/test_classic_token.py", "tests/client/test_cloud_run_token.py"],
