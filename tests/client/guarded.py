@@ -20,10 +20,22 @@ from airflow_wechat.client.client import WeChatClient
 from airflow_wechat.client.token_sources import cloud_run as cloud_run_token
 from airflow_wechat.sandbox import App, cloud_run, component, tokens
 from airflow_wechat.sandbox.calls import Call
+from airflow_wechat.sandbox.roads import ROADS
 from airflow_wechat.sandbox.rules import DEFAULT_APP
 from canaries import Canaries, Everything, everything_logged, files_with, shown, spelled_in, told
 from client.sandboxed import settings_of
-from client.troubled import TroubledSandbox
+from client.troubled import TOKEN_PATHS, TroubledSandbox
+
+TOKENLESS = {"supplied", "cloud_run"}
+"""The roads on which nobody is asked for a token."""
+
+PLACES = [
+    (road, place)
+    for road in ROADS
+    for place in ("token", "report")
+    if place == "report" or road not in TOKENLESS
+]
+"""Where an answer may go wrong on each road: there is none to a call that is not made."""
 
 OWN_FOLDER = "airflow-wechat-"
 """How the folder is called in which a machine's workers share the classic token: the one exception."""
@@ -65,6 +77,11 @@ def guarded_sandbox(
         file.write_text(sandbox.cloudbase_access_token)
         monkeypatch.setattr(cloud_run_token, "TOKEN_FILE", file)
         yield sandbox
+
+
+def is_at(place: str, call: Call) -> bool:
+    """Tell whether a call asks for a token, or for a report, as :data:`PLACES` names it."""
+    return (call.path in TOKEN_PATHS) is (place == "token")
 
 
 def client_on(
