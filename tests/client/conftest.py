@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
 
+from airflow_wechat.client.sealing import Sealer
 from airflow_wechat.sandbox import Sandbox
 from client.sandboxed import Caller, HandClock
 from client.scripted import ScriptedServer, serving
@@ -46,3 +48,12 @@ def sandbox(clock: HandClock) -> Iterator[Sandbox]:
 def caller(sandbox: Sandbox) -> Caller:
     """Asks the sandbox over HTTP."""
     return Caller(sandbox)
+
+
+@pytest.fixture
+def machines_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the clock of the machine, but not WeChat's, so many seconds wrong."""
+    right = time.time
+    defaults = Sealer.__init__.__kwdefaults__ | {"now": lambda: time.time()}  # noqa: PLW0108 - as it is then
+    monkeypatch.setattr(Sealer.__init__, "__kwdefaults__", defaults)
+    return lambda seconds: monkeypatch.setattr(time, "time", lambda: right() + seconds)

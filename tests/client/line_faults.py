@@ -140,3 +140,13 @@ CASES = {
     "trailers without end": refused(chunked(CHUNKS + b"0\r\n"), without_end=b"X: x\r\n" * 1000),
 }
 """Every fault by its name."""
+
+PROXIES = {
+    "drips when asked to connect": Fault(
+        instead=b"HTTP/1.1 200", without_end=b"x", drip=DRIP, full_speed=12, reach=AGES
+    ),
+    "is silent in the handshake": Fault(reach=0, then=End.HOLD),
+    "drips in the handshake": Fault(drip=DRIP),
+    "is silent amid the answer": Fault(reach=1500, then=End.HOLD),
+}
+"""What a proxy may do. All of it stalls."""

@@ -89,7 +89,10 @@ def test_what_is_no_whole_text_is_refused_by_its_field(given: dict[str, str], la
 
 @pytest.mark.parametrize("app_id", ["wx微信", "wx1\n2", "wx1\x00"])
 def test_an_app_id_is_of_characters_that_a_header_may_have(app_id: str) -> None:
-    with pytest.raises(FixCredentialsError, match=r"^AppID \(login\) in the connection holds characters that no AppID has\. What"):
+    with pytest.raises(
+        FixCredentialsError,
+        match=r"^AppID \(login\) in the connection holds characters that no AppID has\. What",
+    ):
         made_of(app_id=app_id, app_secret="s")
 
 

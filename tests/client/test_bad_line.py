@@ -14,15 +14,14 @@ import pytest
 from airflow_wechat.client.errors import CheckAnswerError, TryAgainError, WeChatError
 from airflow_wechat.client.transport import Network, Transport
 from airflow_wechat.sandbox import Sandbox
-from bad_line import BadLine, End, Fault
-from client.line_faults import AGES, CASES, DRIP, JSON, PERIOD, Case, http
+from bad_line import BadLine, Fault
+from client.line_faults import AGES, CASES, DRIP, JSON, PERIOD, PROXIES, Case, http
 from client.sandboxed import DAILY
 from client.scripted import hanging_up, serving
-from client.through_line import PATIENT, Asker, address_of, certified
+from client.through_line import OTHERS, PATIENT, SHORT, Asker, address_of, behind_proxy, certified
 from proof.figures import trial
 
 PART = "bad line"
-SHORT = 0.5
 SLACK = 15.0
 """Seconds that a busy machine may take on top of a bound; without the bound it would be a minute or more."""
 TRIES = 3
@@ -185,7 +184,7 @@ def test_a_host_that_is_not_there_is_a_passing_trouble(sandbox: Sandbox, place: 
         asker.check_error(caught.value)
 
 
-@pytest.mark.parametrize("name", ["api.weixin.qq.com", "127.0.0.2", "localhost"])
+@pytest.mark.parametrize("name", OTHERS)
 def test_a_certificate_that_does_not_match_is_refused_before_anything_is_sent(
     sandbox: Sandbox, name: str
 ) -> None:
@@ -231,12 +230,8 @@ class Proxied(NamedTuple):
 
 @pytest.fixture
 def proxied(sandbox: Sandbox) -> Iterator[Proxied]:
-    with (
-        certified("127.0.0.1") as (context, ca_bundle),
-        BadLine(address_of(sandbox), context) as ends_tls,
-        BadLine(ends_tls.address, proxy=True) as proxy,
-    ):
-        yield Proxied(Asker(sandbox, ends_tls.url, ca_bundle=ca_bundle, proxy=proxy.url), proxy)
+    with behind_proxy(sandbox) as (url, ca_bundle, proxy):
+        yield Proxied(Asker(sandbox, url, ca_bundle=ca_bundle, proxy=proxy.url), proxy)
 
 
 def test_a_proxy_that_drips_is_got_through(proxied: Proxied) -> None:
@@ -245,16 +240,6 @@ def test_a_proxy_that_drips_is_got_through(proxied: Proxied) -> None:
     with trial(PART, "a proxy that drips, but not too slowly, is got through"):
         proxied.asker.check_row(proxied.asker.row())
         assert proxied.proxy.connections == 1
-
-
-PROXIES = {
-    "drips when asked to connect": Fault(
-        instead=b"HTTP/1.1 200", without_end=b"x", drip=DRIP, full_speed=12, reach=AGES
-    ),
-    "is silent in the handshake": Fault(reach=0, then=End.HOLD),
-    "drips in the handshake": Fault(drip=DRIP),
-    "is silent amid the answer": Fault(reach=1500, then=End.HOLD),
-}
 
 
 @pytest.mark.parametrize("fault", PROXIES.values(), ids=list(PROXIES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
@@ -25,24 +24,29 @@ from airflow_wechat.client.errors import (
 )
 from airflow_wechat.client.periods import Period, periods_between
 from airflow_wechat.client.reports import Row
-from airflow_wechat.client.sealing import Sealer
 from airflow_wechat.client.token_sources.forced import ForcedRefreshes
 from airflow_wechat.client.token_sources.stable import StableToken
 from airflow_wechat.sandbox.calls import Call
-from airflow_wechat.sandbox.roads import ROADS
 from airflow_wechat.sandbox.server import utc_now
 from client.documented import PAIRS, RETRYABLE
 from client.examined import refusal
+from client.own_troubles import (
+    BUSY,
+    DAYS,
+    HOUR,
+    SELF_RENEWING,
+    TRIES,
+    WRONG,
+    dead_for_good,
+    dead_until_forced,
+    taking_over,
+)
 from client.sandboxed import AUTHORIZER, CLASSIC, DAILY, STABLE, HandClock, client_by
-from client.troubled import Storm, TroubledSandbox, client_of_process, dead_for_good, dead_until_forced
+from client.troubled import Storm, TroubledSandbox, client_of_process
 from proof.figures import figure, trial
 
 PART = "WeChat's own troubles"
-TRIES = 4
-HOUR = 3600.0
-DAYS = list(periods_between(DAILY.granularity, date(2026, 1, 1), date(2026, 1, 12)))
 DAY = DAYS[0]
-SELF_RENEWING = [name for name in ROADS if name not in {"supplied", "cloud_run"}]
 
 thoroughly = pytest.mark.parametrize(
     "step", [pytest.param(5, marks=pytest.mark.quick_proof), pytest.param(1, marks=pytest.mark.proof)]
@@ -105,16 +109,10 @@ def test_a_token_that_ends_anywhere_in_a_range_is_renewed_unseen(road: str, step
     with figure(PART, what) as counted:
         for ending in range(1, len(DAYS) + 2, step):
             with TroubledSandbox(publish_hour=0, sealed="optional") as sandbox, counted.trial((road, ending)):
-                sandbox.after = lambda count: sandbox.end_tokens() if count == ending else None  # noqa: B023
+                sandbox.after_call(ending, sandbox.end_tokens)
                 sandbox.check_rows(rows_of(client_by(road, sandbox), DAYS), DAYS)
                 assert len(sandbox.requests) <= 2 * len(DAYS) + 6
                 assert sandbox.forced_at() == []
-
-
-def taking_over(sandbox: TroubledSandbox, clock: HandClock) -> None:
-    """Make a classic token as another service with the same AppSecret does; what was there is dead now."""
-    sandbox.wechat._tokens.classic(sandbox.app.app_id, clock())
-    clock.turn_on(301)
 
 
 @thoroughly
@@ -123,7 +121,7 @@ def test_another_service_takes_the_classic_token_after_any_call(clock: HandClock
     with figure(PART, what) as counted:
         for moment in range(1, len(DAYS) + 2, step):
             with TroubledSandbox(clock=clock) as sandbox, counted.trial(moment):
-                sandbox.after = lambda count: taking_over(sandbox, clock) if count == moment else None  # noqa: B023
+                sandbox.after_call(moment, partial(taking_over, sandbox, clock))
                 sandbox.check_rows(rows_of(client_by("classic", sandbox), DAYS), DAYS)
                 assert sandbox.asked(CLASSIC) <= 2
 
@@ -166,11 +164,12 @@ def test_a_dead_stable_token_is_forced_no_more_often_in_a_day_than_wechat_allows
 ) -> None:
     """WeChat: 20 times a day, at least 30 seconds apart."""
     forced: list[float] = []
+    dead = dead_for_good("68_dead")
 
     def answers(call: Call) -> Any:
         if b'"force_refresh":true' in call.body:
             forced.append(clock().timestamp())
-        return {"access_token": "68_dead", "expires_in": 7200} if call.path == STABLE else None
+        return dead(call)
 
     sandbox.instead = answers
     clock.set("2026-11-23T00:00:00+08:00")
@@ -191,14 +190,6 @@ def test_a_dead_stable_token_is_forced_no_more_often_in_a_day_than_wechat_allows
 
 
 # A busy WeChat
-
-BUSY = {
-    "-1": refusal(-1),
-    "61504": refusal(61504),
-    "45011": refusal(45011),
-    "503": 503,
-    "no answer": ConnectionError,
-}
 
 
 @pytest.mark.quick_proof
@@ -284,23 +275,6 @@ def test_a_period_that_is_not_ready_for_two_days_is_waited_for(
                 assert sandbox.asked(DAILY.path) == number + 1
             clock.turn_on(900)
         sandbox.check_rows(client.fetch(DAILY, yesterday), [yesterday])
-
-
-WRONG = [sign * hours * HOUR for hours in (1, 8, 13, 49) for sign in (1, -1)]
-
-
-@pytest.fixture
-def machines_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Sets the clock of the machine, but not WeChat's, so many seconds wrong."""
-    right = time.time
-
-    def set_wrong(seconds: float) -> None:
-        monkeypatch.setattr(time, "time", lambda: right() + seconds)
-        monkeypatch.setattr(
-            Sealer.__init__, "__kwdefaults__", Sealer.__init__.__kwdefaults__ | {"now": time.time}
-        )
-
-    return set_wrong
 
 
 @pytest.mark.quick_proof
@@ -409,7 +383,11 @@ def is_told(sandbox: TroubledSandbox, periods: list[Period], result: list[Row] |
     ("dead", "fate", "check"),
     [
         (dead_until_forced, "on a dead token, forced once: each gets its rows", gets_rows),
-        (dead_for_good, "on a token that stays dead, not forced again within 30 s: each is told", is_told),
+        (
+            lambda *_: dead_for_good("68_dead"),
+            "on a token that stays dead, not forced again within 30 s: each is told",
+            is_told,
+        ),
     ],
     ids=["until forced", "for good"],
 )

@@ -20,8 +20,7 @@ from client.documented import PAIRS
 from client.guarded import ECHOES, PLACES, Told, client_on, guarded_sandbox, is_at, listening, refused
 from client.line_faults import CASES, PERIOD
 from client.sandboxed import DAILY
-from client.test_bad_line import SHORT
-from client.through_line import PATIENT, address_of
+from client.through_line import PATIENT, SHORT, address_of
 from client.troubled import TroubledSandbox
 from proof.figures import figure
 

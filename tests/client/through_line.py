@@ -22,12 +22,18 @@ from airflow_wechat.client.token_sources.supplied import GivenToken
 from airflow_wechat.client.transport import Network, Transport
 from airflow_wechat.sandbox import Sandbox
 from airflow_wechat.sandbox.numbers import entry_of
+from bad_line import BadLine
 from canaries import spelled_in, told
 from client.line_faults import PERIOD
 from client.sandboxed import DAILY
 
 PATIENT = 30.0
 """Seconds that even a busy machine does not take for an answer."""
+SHORT = 0.5
+"""Seconds to wait for what never comes."""
+
+OTHERS = ("api.weixin.qq.com", "127.0.0.2", "localhost")
+"""Whom a certificate may be for that is not the sandbox's."""
 
 DOCUMENTED = {WeChatError, *WeChatError.__subclasses__()}
 
@@ -88,3 +94,17 @@ def certified(*names: str) -> Iterator[tuple[ssl.SSLContext, str]]:
     authority.issue_cert(*names).configure_cert(context)
     with authority.cert_pem.tempfile() as file:
         yield context, file
+
+
+@contextmanager
+def behind_proxy(sandbox: Sandbox) -> Iterator[tuple[str, str, BadLine]]:
+    """Put a sandbox behind TLS, behind a proxy.
+
+    Gives the sandbox's address, a file that vouches for it, and the proxy.
+    """
+    with (
+        certified("127.0.0.1") as (context, ca_bundle),
+        BadLine(address_of(sandbox), context) as ends_tls,
+        BadLine(ends_tls.address, proxy=True) as proxy,
+    ):
+        yield ends_tls.url, ca_bundle, proxy

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from tenacity import wait_none
 
@@ -27,6 +27,7 @@ from client.scripted import PATIENCE
 TOKEN_PATHS = {STABLE, CLASSIC, AUTHORIZER, APP_TOKEN_PATH, COMPONENT_TOKEN_PATH}
 
 Answers = Callable[[Call], Scripted | None]
+Result = TypeVar("Result")
 
 
 class TroubledSandbox(Sandbox):
@@ -72,6 +73,11 @@ class TroubledSandbox(Sandbox):
                 self._under_way[asker] += change
                 self.most_at_once[asker] = max(self.most_at_once[asker], self._under_way[asker])
 
+    def after_call(self, number: int, act: Callable[[], None]) -> None:
+        """Let others act once, after one of the calls to come, counted from 1."""
+        moment = self._count + number
+        self.after = lambda count: act() if count == moment else None
+
     def asked(self, *paths: str) -> int:
         """Return how often paths were asked for."""
         return sum(request.path in paths for request in self.requests)
@@ -90,38 +96,6 @@ class TroubledSandbox(Sandbox):
         assert [
             {name: row[name] for name in said} for row, said in zip(rows, expected, strict=True)
         ] == expected
-
-
-def dead_until_forced(sandbox: TroubledSandbox, processes: int) -> Answers:
-    """Let ``stable_token`` go on giving the token that has ended, until somebody forces another one.
-
-    The worst moment to do so is when every process has the dead token a second time, and not before.
-    """
-    dead = {"access_token": sandbox.stable_token(sandbox.app), "expires_in": 7200}
-    sandbox.end_tokens()
-    asked: Counter[str] = Counter()
-    all_refused, forced = threading.Barrier(processes), threading.Event()
-
-    def answers(call: Call) -> Scripted | None:
-        if call.path != STABLE or forced.is_set():
-            return None
-        if b'"force_refresh":true' in call.body:
-            forced.set()
-            return None
-        asker = call.headers["User-Agent"]
-        asked[asker] += 1
-        if asked[asker] == 2:
-            all_refused.wait(60)
-        return dead
-
-    return answers
-
-
-def dead_for_good(sandbox: TroubledSandbox, _: int) -> Answers:
-    """Let ``stable_token`` go on giving the token that has ended, whoever forces."""
-    dead = {"access_token": sandbox.stable_token(sandbox.app), "expires_in": 7200}
-    sandbox.end_tokens()
-    return lambda call: dead if call.path == STABLE else None
 
 
 def client_of_process(sandbox: Sandbox, road: str, number: int) -> WeChatClient:
@@ -161,15 +135,25 @@ class Storm:
         return results
 
     def _process(self, number: int, periods: list[Period]) -> None:
-        client, ready = self._clients(number), threading.Barrier(self._threads)
+        client = self._clients(number)
 
-        def thread(_: int) -> list[Row] | str:
-            ready.wait(60)
+        def ask() -> list[Row] | str:
             try:
                 return [row for period in periods for row in client.fetch(DAILY, period)]
             except Exception as error:  # noqa: BLE001 - whatever it is, it has not held
                 return f"{type(error).__name__}: {error}"
 
-        with ThreadPoolExecutor(self._threads) as pool:
-            self._start.wait(60)
-            self._results.put(list(pool.map(thread, range(self._threads))))
+        self._start.wait(60)
+        self._results.put(at_once(self._threads, ask))
+
+
+def at_once(threads: int, ask: Callable[[], Result]) -> list[Result]:
+    """Let so many threads ask at the same moment; return what each has got."""
+    ready = threading.Barrier(threads)
+
+    def thread(_: int) -> Result:
+        ready.wait(60)
+        return ask()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(thread, range(threads)))
