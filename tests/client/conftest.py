@@ -3,12 +3,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from airflow_wechat.client.sealing import Sealer
 from airflow_wechat.sandbox import Sandbox
+from canaries import Canaries
+from client.guarded import GuardedSandbox, Told, guarded_sandbox, listening
 from client.sandboxed import Caller, HandClock
 from client.scripted import ScriptedServer, serving
 
@@ -57,3 +60,26 @@ def machines_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     defaults = Sealer.__init__.__kwdefaults__ | {"now": lambda: time.time()}  # noqa: PLW0108 - as it is then
     monkeypatch.setattr(Sealer.__init__, "__kwdefaults__", defaults)
     return lambda seconds: monkeypatch.setattr(time, "time", lambda: right() + seconds)
+
+
+@pytest.fixture
+def canaries() -> Canaries:
+    """Secrets that would be seen wherever they are told."""
+    return Canaries()
+
+
+@pytest.fixture
+def guarded(canaries: Canaries, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[GuardedSandbox]:
+    """A sandbox all of whose secrets are canaries."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with guarded_sandbox(canaries, monkeypatch, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def told(
+    canaries: Canaries, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Told]:
+    """Listen to all that is told of them."""
+    with listening(canaries, monkeypatch, capfd, tmp_path) as running:
+        yield running

@@ -6,7 +6,7 @@ import base64
 import html
 import http.client
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from tenacity import wait_none
 
 from airflow_wechat.client.assembly import client_from
 from airflow_wechat.client.client import WeChatClient
+from airflow_wechat.client.errors import WeChatError
 from airflow_wechat.client.token_sources import cloud_run as cloud_run_token
 from airflow_wechat.sandbox import App, cloud_run, component, tokens
 from airflow_wechat.sandbox.calls import Call
 from airflow_wechat.sandbox.roads import ROADS
 from airflow_wechat.sandbox.rules import DEFAULT_APP
 from canaries import Canaries, Everything, everything_logged, files_with, shown, spelled_in, told
-from client.sandboxed import settings_of
+from client.line_faults import PERIOD
+from client.sandboxed import DAILY, settings_of
 from client.troubled import TOKEN_PATHS, TroubledSandbox
 
 TOKENLESS = {"supplied", "cloud_run"}
@@ -77,6 +79,32 @@ def guarded_sandbox(
         file.write_text(sandbox.cloudbase_access_token)
         monkeypatch.setattr(cloud_run_token, "TOKEN_FILE", file)
         yield sandbox
+
+
+QUICK = ("stable", "classic")
+"""Roads that show much in a short time."""
+
+every_road = pytest.mark.parametrize("road", ROADS)
+
+
+def thoroughly(step: int, roads: Iterable[str] = ROADS) -> pytest.MarkDecorator:
+    """Try everything on every road, or for a quick look one of so many on two of them."""
+    quick = [pytest.param(road, step, marks=pytest.mark.quick_proof) for road in QUICK]
+    every = [pytest.param(road, 1, marks=pytest.mark.proof) for road in roads]
+    return pytest.mark.parametrize(("road", "step"), quick + every)
+
+
+def some(things: Iterable[Any], road: str, step: int) -> list[Any]:
+    """Return one of so many things, others on each road."""
+    return list(things)[list(ROADS).index(road) % step :: step]
+
+
+def ask(client: WeChatClient) -> tuple[Any, tuple[WeChatError, ...]]:
+    """Ask for days, and give what came: rows, or an error."""
+    try:
+        return client.fetch(DAILY, PERIOD), ()
+    except WeChatError as error:
+        return None, (error,)
 
 
 def is_at(place: str, call: Call) -> bool:

@@ -2,73 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import base64
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from airflow_wechat.client.client import WeChatClient
-from airflow_wechat.client.errors import WeChatError
 from airflow_wechat.sandbox.calls import Call
-from airflow_wechat.sandbox.roads import ROADS
 from bad_line import BadLine, Fault
 from canaries import Canaries
 from client.documented import PAIRS
-from client.guarded import ECHOES, PLACES, Told, client_on, guarded_sandbox, is_at, listening, refused
-from client.line_faults import CASES, PERIOD
-from client.sandboxed import DAILY
-from client.through_line import PATIENT, SHORT, address_of
+from client.guarded import (
+    ECHOES,
+    PLACES,
+    QUICK,
+    Told,
+    ask,
+    client_on,
+    every_road,
+    is_at,
+    refused,
+    some,
+    thoroughly,
+)
+from client.line_faults import CASES, PROXIES
+from client.through_line import OTHERS, PATIENT, SHORT, address_of, behind_proxy, certified
 from client.troubled import TroubledSandbox
 from proof.figures import figure
 
 PART = "secrets"
-QUICK = ("stable", "classic")
-
-every_road = pytest.mark.parametrize("road", ROADS)
-thoroughly = pytest.mark.parametrize(
-    ("road", "step"),
-    [
-        *(pytest.param(road, 15, marks=pytest.mark.quick_proof) for road in QUICK),
-        *(pytest.param(road, 1, marks=pytest.mark.proof) for road in ROADS),
-    ],
-)
-"""Everything on every road, or for a quick look one of so many on two of them."""
 
 
 @pytest.fixture
-def canaries() -> Canaries:
-    return Canaries()
-
-
-@pytest.fixture
-def sandbox(canaries: Canaries, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[TroubledSandbox]:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with guarded_sandbox(canaries, monkeypatch, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def told(
-    canaries: Canaries, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Told]:
-    with listening(canaries, monkeypatch, capfd, tmp_path) as running:
-        yield running
-
-
-def some(things: Iterable[Any], road: str, step: int) -> list[Any]:
-    """Return one of so many things, others on each road."""
-    return list(things)[list(ROADS).index(road) % step :: step]
-
-
-def ask(client: WeChatClient) -> tuple[Any, tuple[WeChatError, ...]]:
-    """Ask for days, and give what came: rows, or an error."""
-    try:
-        return client.fetch(DAILY, PERIOD), ()
-    except WeChatError as error:
-        return None, (error,)
+def sandbox(guarded: TroubledSandbox) -> TroubledSandbox:
+    return guarded
 
 
 @pytest.mark.quick_proof
@@ -124,12 +96,12 @@ def test_no_answer_that_repeats_what_was_sent_tells_it(
                 told.check(rows, client, errors=errors)
 
 
-@thoroughly
+@thoroughly(15)
 @pytest.mark.parametrize("has_token", [False, True], ids=["first call", "report"])
 def test_no_fault_of_the_line_tells_a_secret(
     sandbox: TroubledSandbox, told: Told, road: str, has_token: bool, step: int
 ) -> None:
-    names = list(CASES)[list(ROADS).index(road) % step :: step]
+    names = some(CASES, road, step)
     with (
         BadLine(address_of(sandbox)) as line,
         figure(
@@ -162,3 +134,66 @@ def test_no_host_that_is_not_there_tells_a_secret(sandbox: TroubledSandbox, told
                 rows, errors = ask(client)
                 assert errors
                 told.check(rows, client, errors=errors, heard=url.startswith("http:"))
+
+
+def certified_for(name: str, stack: ExitStack, sandbox: TroubledSandbox) -> tuple[str, str]:
+    """Put the sandbox behind a certificate; give its address, and a file that vouches for that."""
+    context, ca_bundle = stack.enter_context(certified(name))
+    return stack.enter_context(BadLine(address_of(sandbox), context)).url, ca_bundle
+
+
+def with_token_of(client: WeChatClient, other: WeChatClient) -> WeChatClient:
+    """Let a client have a token already, by another line."""
+    other._tokens.token()
+    client._tokens = other._tokens
+    return client
+
+
+@pytest.mark.quick_proof
+@every_road
+@pytest.mark.parametrize("has_token", [False, True], ids=["first call", "report"])
+def test_no_certificate_that_does_not_match_tells_a_secret(
+    sandbox: TroubledSandbox, told: Told, road: str, has_token: bool
+) -> None:
+    with figure(PART, "a certificate that does not match, on each road") as counted:
+        for name in OTHERS:
+            with counted.trial((road, name)), ExitStack() as stack:
+                url, ca_bundle = certified_for(name, stack, sandbox)
+                client = client_on(road, sandbox, url, ca_bundle=ca_bundle)
+                if has_token:
+                    with_token_of(client, client_on(road, sandbox, sandbox.url))
+                rows, errors = ask(client)
+                assert "certificate" in str(*errors)
+                told.check(rows, client, vars(client), errors=errors)
+
+
+def repeating(user_and_password: str) -> Mapping[str, Fault]:
+    """Let a proxy say what it was sent, in the words with which it refuses."""
+    sent = base64.b64encode(user_and_password.encode()).decode()
+    return {
+        status: Fault(instead=f"HTTP/1.1 {status} {user_and_password} Basic {sent}\r\n\r\n".encode())
+        for status in ("407", "502")
+    }
+
+
+@thoroughly(3)
+@pytest.mark.parametrize("has_token", [False, True], ids=["first call", "report"])
+def test_no_fault_of_a_proxy_tells_a_secret(
+    sandbox: TroubledSandbox, told: Told, canaries: Canaries, road: str, has_token: bool, step: int
+) -> None:
+    password = canaries("proxy")
+    faults = PROXIES | repeating(f"user:{password}")
+    with (
+        behind_proxy(sandbox) as (url, ca_bundle, proxy),
+        figure(PART, "a proxy that wants a password and goes wrong, in each way, on each road") as counted,
+    ):
+        own = proxy.url.replace("//", f"//user:{quote(password, safe='')}@")
+        for name in some(faults, road, step):
+            with counted.trial((road, name)):
+                proxy.treat(faults[name], ever=True)
+                client = client_on(road, sandbox, url, ca_bundle=ca_bundle, proxy=own, timeout=str(SHORT))
+                if has_token:
+                    with_token_of(client, client_on(road, sandbox, sandbox.url))
+                rows, errors = ask(client)
+                assert errors
+                told.check(rows, client, vars(client), errors=errors)
