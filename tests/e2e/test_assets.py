@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from datetime import date, datetime
 from operator import itemgetter
@@ -15,6 +14,8 @@ from airflow_wechat.sandbox.control import clock_from
 from airflow_wechat.sandbox.numbers import entry_of
 from e2e.airflow_api import ENDED, AirflowApiError, all_ended
 from e2e.journal import asked_for
+from e2e.lineage import FILE, told_of
+from e2e.searched import forms_of, secrets_of
 
 DAILY = get_report("daily_visit_trend")
 
@@ -248,22 +249,10 @@ def told(airflow, unpaused, run):
     """What OpenLineage was told of a load's end, and all that it was told of anything."""
     unpaused("e2e_asset")
     run_id = run("e2e_asset")["dag_run_id"]
-    lineage = airflow.home / "lineage.jsonl"
-
-    def ends():
-        events = [json.loads(line) for line in lineage.read_text().splitlines()]
-        return [
-            event
-            for event in events
-            if event["job"]["name"] == "e2e_asset.load"
-            and event["eventType"] == "COMPLETE"
-            and event["run"]["facets"]["airflow"]["dagRun"]["run_id"] == run_id
-        ]
-
-    # A process of its own tells it, which may outlive the task.
-    [end] = airflow.wait(ends, "OpenLineage is told")
-    text = lineage.read_text()
-    return end, text
+    [end] = airflow.wait(
+        lambda: told_of(airflow, "e2e_asset.load", run_id, "COMPLETE"), "OpenLineage is told"
+    )
+    return end, (airflow.home / FILE).read_text()
 
 
 def test_openlineage_sees_the_table_and_its_columns(airflow, target, told):
@@ -279,9 +268,10 @@ def test_openlineage_sees_the_table_and_its_columns(airflow, target, told):
     ]
 
 
-def test_openlineage_is_told_no_secret(sandbox, target, told):
+def test_openlineage_is_told_no_secret(sandbox, target, told, canaries):
     _, text = told
     tokens = {call.query["access_token"] for call in sandbox.requests if "access_token" in call.query}
+    secrets = {*canaries.planted, *secrets_of(sandbox), target.server.password}
 
-    assert tokens and sandbox.app.app_id
-    assert not [secret for secret in (sandbox.app.secret, target.server.password, *tokens) if secret in text]
+    assert tokens and {sandbox.app.secret, *tokens} <= secrets
+    assert not [form for form in forms_of(secrets) if form in text]

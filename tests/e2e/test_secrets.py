@@ -2,108 +2,158 @@
 
 from __future__ import annotations
 
+import base64
 import html
-import json
 from contextlib import closing
-from urllib.parse import quote_plus
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote, quote_plus
 
 import psycopg2
 import pytest
-from psycopg2 import sql
 
-from airflow_wechat.sandbox.roads import ROADS
+from airflow_wechat.client.reports import get_report
+from airflow_wechat.sandbox.control import clock_from
 from canaries import Canaries, written
-from proof.figures import figure
+from e2e.lineage import FILE, told_of
+from e2e.live_airflow import LiveAirflow
+from e2e.searched import forms_of, places, secrets_of
+from proof.figures import figure, trial
 
-DAG_ID = "wechat_compare_periods"
+PART = "secrets"
+FETCHES, LOADS = "wechat_compare_periods", "e2e_searched"
+DAILY = get_report("daily_visit_trend").path
+# Not so far apart that tokens would end meanwhile.
+EARLY = datetime.fromisoformat("2026-01-06T09:00:00+08:00")
+LATE = datetime.fromisoformat("2026-01-06T10:15:00+08:00")
+
+pytestmark = pytest.mark.quick_proof
 
 
-@pytest.fixture
-def ran(airflow, settle, late_sandbox):
-    """At least one run that fetched; after the other tests many more."""
-    settle(DAG_ID)
+@dataclass(frozen=True)
+class Ran:
+    """An Airflow in which a load has failed in WeChat, and one has waited and landed.
+
+    :param failed: the log of the one that failed
+    :param waited: the log of the one that waited
+    :param kept: what the database kept of its trigger while it waited
+    """
+
+    airflow: LiveAirflow
+    failed: str
+    waited: str
+    kept: str
+
+
+@pytest.fixture(scope="module")
+def ran(airflow, late_sandbox):
+    """At least these runs; after the other tests many more."""
+    for dag_id in (FETCHES, LOADS):
+        airflow.api.unpause(dag_id)
+    late_sandbox.clock = clock_from(EARLY)
+    failed = fail(airflow, late_sandbox)
+    waited, kept = wait_and_land(airflow, late_sandbox)
+    airflow.wait_for_runs(FETCHES, 1)
+    told(airflow, f"{LOADS}.load", failed, "FAIL")
+    told(airflow, f"{LOADS}.load", waited, "COMPLETE")
     assert not airflow.api.test_connection(late_sandbox.connection | {"host": "http://127.0.0.1:9"})["status"]
-    return airflow
+    yield Ran(airflow, log_of(failed), log_of(waited), kept)
+    for dag_id in (FETCHES, LOADS):
+        airflow.api.pause(dag_id)
 
 
-SECRET_NAMES = ("token", "secret", "key")
+def fail(airflow, sandbox):
+    """Let WeChat refuse a load, in words that repeat its token."""
+    token = sandbox.stable_token(sandbox.app)
+    words = f"no {token} {quote(token, safe='')} {base64.b64encode(token.encode()).decode()} rid: 1-2-3"
+    sandbox.answer_next(DAILY, {"errcode": 48001, "errmsg": words})
+    run_id = airflow.api.trigger(LOADS)
+    assert airflow.wait_for_run(LOADS, run_id)["state"] == "failed"
+    return run_id
 
 
-def secrets_of(sandbox):
-    """Every secret and token that was sent, or that a road's connection holds."""
-    calls = sandbox.requests
-    sent = [pair for call in calls for pair in (*call.query.items(), *(call.body or {}).items())]
-    held = [pair for road in ROADS for pair in extra_of(sandbox, road).items()]
-    return {
-        line
-        for name, text in (*sent, *held)
-        if name.endswith(SECRET_NAMES)
-        for line in str(text).splitlines()
-        if len(line) > 20 and "PRIVATE KEY" not in line
-    }
+def wait_and_land(airflow, sandbox):
+    run_id = airflow.api.trigger(LOADS)
+    airflow.wait(lambda: airflow.api.task(LOADS, run_id, "load")["state"] == "deferred", "the load waits")
+    kept = "\n".join(airflow.trigger_states())
+    sandbox.clock = clock_from(LATE)
+    assert airflow.wait_for_run(LOADS, run_id)["state"] == "success"
+    return run_id, kept
 
 
-def extra_of(sandbox, road):
-    return json.loads(sandbox.connection_of(sandbox.app, road).get("extra", "{}"))
+def told(airflow, job, run_id, event_type):
+    """Wait until OpenLineage has been told of a task."""
+    airflow.wait(lambda: told_of(airflow, job, run_id, event_type), f"OpenLineage is told of {job}")
 
 
-def places_with(airflow, texts):
-    return {place for place, content in places(airflow) if any(text in content for text in texts)}
+def log_of(run_id):
+    return f"logs/dag_id={LOADS}/run_id={run_id}/task_id=load/attempt=1.log"
 
 
-def places(airflow):
-    """Give all that Airflow has written: each file, and each table of its metadata database."""
-    yield from _files(airflow)
-    yield from _tables(airflow)
-
-
-def _files(airflow):
-    for file in airflow.home.rglob("*"):
-        if file.is_file() and airflow.postgres.folder not in file.parents:
-            yield str(file.relative_to(airflow.home)), file.read_bytes().decode("latin-1")
-
-
-def _tables(airflow):
-    with closing(psycopg2.connect(airflow.postgres.uri("airflow"))) as connection:
-        cursor = connection.cursor()
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for (table,) in cursor.fetchall():
-            cursor.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table)))
-            yield f"table {table}", "\n".join(row for (row,) in cursor.fetchall())
-
-
-@pytest.mark.quick_proof
 def test_no_secret_and_no_token_is_written_anywhere(ran, sandbox, late_sandbox, canaries):
-    secrets = secrets_of(sandbox) | {*canaries.planted}
+    secrets = secrets_of(sandbox) | secrets_of(late_sandbox) | {*canaries.planted}
     assert {sandbox.app.secret, late_sandbox.app.secret} <= secrets
-    assert {call.query.get("access_token") for call in sandbox.requests} - {None} <= secrets
+    calls = [*sandbox.requests, *late_sandbox.requests]
+    assert {call.query.get("access_token") for call in calls} - {None} <= secrets
 
-    searched = {form for text in secrets for form in written(text)}
+    searched, forms = set(), forms_of(secrets)
 
-    with figure("secrets", "each file and each table of a real Airflow at DEBUG") as counted:
-        for place, content in places(ran):
+    with figure(PART, "each file and each table of a real Airflow at DEBUG") as counted:
+        for place, content in (*places(ran.airflow), ("what triggers keep", ran.kept)):
+            searched.add(place)
             with counted.trial(place):
-                assert not any(form in content for form in searched)
+                assert not any(form in content for form in forms)
+    assert "daily_visit_trend" in ran.kept
+    assert {ran.failed, ran.waited, "components/triggerer.log", FILE} <= searched
+    assert any(place.startswith(f"{ran.waited}.trigger.") for place in searched)
+    assert {"table airflow.trigger", "table airflow.xcom", f"table target.{LOADS}"} <= searched
 
 
-@pytest.mark.parametrize("write", [str, quote_plus, html.escape], ids=["raw", "percent-encoded", "in HTML"])
-def test_the_search_finds_a_text_that_is_there(airflow, write):
+WRITTEN = {
+    "raw": str,
+    "percent-encoded": quote_plus,
+    "in HTML": html.escape,
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("write", WRITTEN.values(), ids=list(WRITTEN))
+def test_the_search_finds_a_text_that_is_there(airflow, target, write):
     canary = Canaries()("found")  # not of those that must not be
+    text = write(canary)
     airflow.api.unpause("e2e_leak")
-    run_id = airflow.api.trigger("e2e_leak", {"text": write(canary)})
+    run_id = airflow.api.trigger("e2e_leak", {"text": text})
     assert airflow.wait_for_run("e2e_leak", run_id)["state"] == "success"
+    told(airflow, "e2e_leak.leak", run_id, "COMPLETE")
+    run_sql(target, "CREATE TABLE IF NOT EXISTS e2e_leak (text text)")
+    run_sql(target, "INSERT INTO e2e_leak VALUES (%s)", text)
 
-    found = places_with(airflow, written(canary))
+    with trial(
+        PART, "negative control: the search of a real Airflow finds a text that is there, in each form"
+    ):
+        forms = written(canary)
+        found = {place for place, content in places(airflow) if any(form in content for form in forms)}
 
-    assert found >= {"table xcom", "table rendered_task_instance_fields", "table dag_run"}
-    assert any(place.startswith("logs/dag_id=e2e_leak") for place in found)
+        tables = ("xcom", "rendered_task_instance_fields", "dag_run")
+        assert found >= {*(f"table airflow.{table}" for table in tables), "table target.e2e_leak"}
+        assert any(place.startswith("logs/dag_id=e2e_leak") for place in found)
+        assert FILE in found
+
+
+def run_sql(target, statement, *values):
+    with closing(psycopg2.connect(target.server.uri("target"))) as connection, connection:
+        connection.cursor().execute(statement, values)
 
 
 def test_what_was_searched_is_at_debug_and_names_the_requests(ran):
-    run = ran.api.runs(DAG_ID)[0]
+    run = ran.airflow.api.runs(FETCHES)[0]
+    logs = [
+        ran.airflow.api.log(FETCHES, run["dag_run_id"], "daily"),
+        *((ran.airflow.home / log).read_text() for log in (ran.failed, ran.waited)),
+    ]
 
-    log = ran.api.log(DAG_ID, run["dag_run_id"], "daily")
-
-    assert "urllib3" in log
-    assert "/datacube/getweanalysisappiddailyvisittrend" in log
-    assert "debug" in (ran.logs / "scheduler.log").read_text().lower()
+    for log in logs:
+        assert "urllib3" in log
+        assert "/datacube/getweanalysisappiddailyvisittrend" in log
+    assert "48001" in logs[1]
+    assert "debug" in (ran.airflow.logs / "scheduler.log").read_text().lower()

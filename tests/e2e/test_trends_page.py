@@ -14,7 +14,10 @@ from playwright.sync_api import expect
 from wechat_names import TABLES
 
 from airflow_wechat.client.reports import REPORTS
+from airflow_wechat.sandbox import App
+from airflow_wechat.sandbox.rules import DEFAULT_APP
 from airflow_wechat.trends.application import ROUTES
+from e2e.searched import forms_of, secrets_of
 from e2e.trends_site import DAILY, VIEWER, chromium, trends_site, yesterday
 from needed_servers import need
 
@@ -25,9 +28,10 @@ PICTURES = os.environ.get("SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(tmp_path_factory, canaries):
     need(chromium(), "chromium")
-    with trends_site(tmp_path_factory.mktemp("trends") / "airflow", prefix="/team/airflow") as running:
+    home, app = tmp_path_factory.mktemp("trends") / "airflow", App(DEFAULT_APP.app_id, canaries("secret"))
+    with trends_site(home, app, prefix="/team/airflow") as running:
         yield running
 
 
@@ -273,18 +277,25 @@ def test_a_gap_is_reached_by_keyboard(page, gap):
     assert page.evaluate("() => document.activeElement.id") == "fill"
 
 
-def test_nothing_comes_from_elsewhere_and_no_secret_reaches_the_browser(site, session):
+def test_nothing_comes_from_elsewhere_and_no_secret_reaches_the_browser(site, session, canaries):
     page, asked, said = session.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("response", lambda answer: said.append(answer.text()) if "/api/" in answer.url else None)
+    page.on("response", lambda answer: said.append(answer.text()) if is_told(answer.url) else None)
     page.goto(f"{site.airflow.url}/wechat-trends/")
     page.locator(".card").first.wait_for()
     page.wait_for_load_state("networkidle")
 
     assert [url for url in asked if not url.startswith((site.airflow.url, "data:", "blob:"))] == []
-    assert len(said) >= 3
-    secrets = (site.sandbox.connection["password"], site.airflow.postgres.password)
-    assert [secret for secret in secrets if any(secret in text for text in said)] == []
+    assert len(said) >= 4
+    tokens = {call.query["access_token"] for call in site.sandbox.requests if "access_token" in call.query}
+    secrets = {*canaries.planted, *secrets_of(site.sandbox), site.airflow.postgres.password}
+    assert tokens and {site.sandbox.app.secret, *tokens} <= secrets
+    assert not [form for form in forms_of(secrets) if any(form in text for text in said)]
+
+
+def is_told(url):
+    """Whether what is there was made for whoever asks: the page, and what it shows."""
+    return "/api/" in url or url.endswith("/wechat-trends/")
 
 
 @pytest.mark.parametrize("route", ROUTES)

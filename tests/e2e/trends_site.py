@@ -17,7 +17,7 @@ from wechat_names import SQL_CONN_ID, TABLES, WECHAT_CONN_ID
 
 from airflow_wechat.client.periods import BEIJING
 from airflow_wechat.client.reports import REPORTS
-from airflow_wechat.sandbox import Sandbox
+from airflow_wechat.sandbox import App, Sandbox
 from e2e.live_airflow import LiveAirflow
 
 DAILY = TABLES["daily_visit_trend"]
@@ -75,8 +75,11 @@ class Site:
 
 
 @contextmanager
-def trends_site(home: Path, prefix: str = "") -> Iterator[Site]:
-    """Run Airflow behind a prefix with a sandbox, a database and a browser, and land the last months."""
+def trends_site(home: Path, app: App, prefix: str = "") -> Iterator[Site]:
+    """Run Airflow behind a prefix with a sandbox, a database and a browser, and land the last months.
+
+    :param app: whose months
+    """
     settings = {
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{LiveAirflow.user}:admin,{VIEWER}:viewer",
         "WECHAT__TRENDS_SQL_CONN_ID": SQL_CONN_ID,
@@ -84,7 +87,7 @@ def trends_site(home: Path, prefix: str = "") -> Iterator[Site]:
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{{api}}{prefix}/execution/",
     }
     with (
-        Sandbox(publish_hour=0) as sandbox,
+        Sandbox(publish_hour=0, apps=(app,)) as sandbox,
         LiveAirflow(home, [_DAGS], settings, prefix=prefix) as airflow,
         sync_playwright() as playwright,
         closing(playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])) as browser,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.openlineage.utils.selective_enable import enable_lineage
 
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
 
@@ -21,6 +22,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "e2e_kept": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
     "e2e_killed": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
     "e2e_taken_over": {"deferrable": True, "poll_interval": timedelta(seconds=4)},
+    "e2e_searched": {"deferrable": True, "poll_interval": timedelta(seconds=1)},
 }
 
 
@@ -36,8 +38,10 @@ def period(table: str) -> dict[str, Any]:
 
 
 for dag_id, way in WAYS.items():
-    with DAG(dag_id=dag_id, schedule=None):
+    with DAG(dag_id=dag_id, schedule=None) as dag:
         WeChatReportToSqlOperator(wechat_conn_id="wechat_late", **period(dag_id), **way)
+    if dag_id == "e2e_searched":
+        enable_lineage(dag)
 
 with DAG(dag_id="e2e_two_hundred", schedule=None):
     WeChatReportToSqlOperator.partial(
