@@ -26,7 +26,7 @@ from airflow_wechat.sandbox.rules import DEFAULT_APP
 from canaries import Canaries, Everything, everything_logged, files_with, shown, spelled_in, told
 from client.line_faults import PERIOD
 from client.sandboxed import DAILY, settings_of
-from client.troubled import TOKEN_PATHS, TroubledSandbox
+from client.troubled import TOKEN_PATHS, Answers, TroubledSandbox
 
 TOKENLESS = {"supplied", "cloud_run"}
 """The roads on which nobody is asked for a token."""
@@ -107,9 +107,9 @@ def ask(client: WeChatClient) -> tuple[Any, tuple[WeChatError, ...]]:
         return None, (error,)
 
 
-def is_at(place: str, call: Call) -> bool:
-    """Tell whether a call asks for a token, or for a report, as :data:`PLACES` names it."""
-    return (call.path in TOKEN_PATHS) is (place == "token")
+def only_at(place: str, answers: Answers) -> Answers:
+    """Give answers only to calls for a token, or only to those for a report, as :data:`PLACES` names them."""
+    return lambda call: answers(call) if (call.path in TOKEN_PATHS) is (place == "token") else None
 
 
 def client_on(

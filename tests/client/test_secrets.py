@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from airflow_wechat.client.client import WeChatClient
-from airflow_wechat.sandbox.calls import Call
 from bad_line import BadLine, Fault
 from canaries import Canaries
 from client.documented import PAIRS
@@ -25,7 +23,7 @@ from client.guarded import (
     ask,
     client_on,
     every_road,
-    is_at,
+    only_at,
     refused,
     some,
     thoroughly,
@@ -66,12 +64,9 @@ def test_a_road_that_is_good_tells_nothing(sandbox: TroubledSandbox, told: Told,
 def test_no_errcode_tells_a_secret(
     sandbox: TroubledSandbox, told: Told, road: str, place: str, step: int
 ) -> None:
-    def answers(errcode: int, call: Call) -> Any:
-        return refused(errcode, call) if is_at(place, call) else None
-
     with figure(PART, "each errcode, with all that was sent in its words, on each road") as counted:
         for errcode, _ in some(PAIRS, road, step):
-            sandbox.instead = partial(answers, errcode)
+            sandbox.instead = only_at(place, partial(refused, errcode))
             with counted.trial((road, errcode)):
                 client = client_on(road, sandbox, sandbox.url)
                 rows, errors = ask(client)
@@ -84,12 +79,9 @@ def test_no_errcode_tells_a_secret(
 def test_no_answer_that_repeats_what_was_sent_tells_it(
     sandbox: TroubledSandbox, told: Told, road: str, place: str
 ) -> None:
-    def answers(name: str, call: Call) -> Any:
-        return ECHOES[name](call) if is_at(place, call) else None
-
     with figure(PART, "an answer that repeats all that was sent, in each way, on each road") as counted:
-        for name in ECHOES:
-            sandbox.instead = partial(answers, name)
+        for name, echo in ECHOES.items():
+            sandbox.instead = only_at(place, echo)
             with counted.trial((road, name)):
                 client = client_on(road, sandbox, sandbox.url)
                 rows, errors = ask(client)

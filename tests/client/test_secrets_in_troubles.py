@@ -23,7 +23,7 @@ from client.guarded import (
     ask,
     client_on,
     every_road,
-    is_at,
+    only_at,
     refused,
     some,
     thoroughly,
@@ -87,9 +87,7 @@ def refusals(sandbox: TroubledSandbox) -> int:
 def test_no_range_that_is_refused_in_the_middle_tells_a_secret(
     sandbox: TroubledSandbox, told: Told, road: str, errcode: int, step: int
 ) -> None:
-    def refuses(call: Call) -> Any:
-        return refused(errcode, call) if is_at("report", call) else None
-
+    refuses = only_at("report", partial(refused, errcode))
     what = "the quota ended, or days not ready"
     with figure(PART, f"{what}, after any report of a range, on each road") as counted:
         for good in some(range(1, len(DAYS)), road, step):
@@ -143,9 +141,7 @@ def test_no_classic_token_that_another_service_takes_over_tells_itself(
 def test_no_forced_refresh_tells_a_secret(sandbox: TroubledSandbox, told: Told, road: str) -> None:
     sandbox.instead = dead_until_forced(sandbox, processes=1)
     with (
-        figure(
-            PART, "stable_token gives the dead token until it is forced, on each road there is"
-        ) as counted,
+        figure(PART, "stable_token gives the dead token until it is forced, on each road with it") as counted,
         counted.trial(road),
     ):
         client = client_on(road, sandbox, sandbox.url)
@@ -160,7 +156,9 @@ def test_no_dead_token_that_is_given_again_tells_a_secret(
     sandbox: TroubledSandbox, told: Told, canaries: Canaries, road: str
 ) -> None:
     sandbox.instead = dead_for_good(canaries("dead"))
-    with figure(PART, "a dead token given for good, forced or not, on each road there is") as counted:
+    with figure(
+        PART, "a dead token given again for good, forced or not, on each road that asks for one"
+    ) as counted:
         for number in range(2):  # the second time it may not be forced yet
             with counted.trial((road, number)):
                 client = client_on(road, sandbox, sandbox.url)
@@ -177,13 +175,11 @@ def test_no_busy_burst_tells_a_secret(
     sandbox: TroubledSandbox, told: Told, tmp_path: Path, road: str, place: str, length: float
 ) -> None:
     def answers(busy: Any, call: Call) -> Any:
-        if not is_at(place, call):
-            return None
         return refused(busy["errcode"], call) if isinstance(busy, dict) else busy
 
     with figure(PART, "a burst of busy answers, short or long, on each road") as counted:
         for name, busy in BUSY.items():
-            sandbox.instead = some_of(partial(answers, busy), end=length)
+            sandbox.instead = some_of(only_at(place, partial(answers, busy)), end=length)
             forget_shared_token(tmp_path)
             with counted.trial((road, name)):
                 client, before = client_on(road, sandbox, sandbox.url, tries=TRIES), refusals(sandbox)
@@ -245,9 +241,9 @@ def storms(sandbox: TroubledSandbox, road: str) -> Mapping[str, Answers]:
     """What WeChat says to all who ask at once."""
     said: dict[str, Answers] = {
         "nothing is wrong": lambda _: None,
-        "some are busy": some_of(lambda call: refused(-1, call) if is_at("report", call) else None, end=9),
-        "each is busy": lambda call: refused(-1, call),
-        "each has no quota": lambda call: refused(45009, call),
+        "some are busy": some_of(only_at("report", partial(refused, -1)), end=9),
+        "each is busy": partial(refused, -1),
+        "each has no quota": partial(refused, 45009),
     }
     if road in FORCING:
         said["a dead token"] = dead_until_forced(sandbox, processes=1)
