@@ -53,6 +53,9 @@ _SETTINGS = {
     "LOGGING__LOGGING_LEVEL": "DEBUG",
     "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",  # so soon another takes over what a dead one had
+    # So late may a scheduler hear that a task has been deferred. Where the wait is over before, it takes the
+    # part that goes on for the one that has ended, and fails it.
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     # Only for the DAGs that ask for it: it costs every task half a second.
     "OPENLINEAGE__SELECTIVE_ENABLE": "True",
     "OPENLINEAGE__TRANSPORT": '{{"type": "file", "log_file_path": "{home}/lineage.jsonl", "append": true}}',
