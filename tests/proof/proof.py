@@ -1,7 +1,7 @@
 """The reliability battery: every test marked ``proof`` or ``quick_proof``, with and without Airflow.
 
 ``make proof`` runs it. Writes docs/reliability.json and docs/reliability.md; exits with 1 where something has
-not held, was not tried often enough, or took too long.
+not held, or was not tried often enough.
 """
 
 from __future__ import annotations
@@ -70,12 +70,11 @@ def _run(environment: str, folders: tuple[str, ...], variables: dict[str, str], 
 
 
 def faults(document: Line) -> list[str]:
-    """Say what speaks against a battery: none where all has held, was tried often enough, and in time."""
+    """Say what speaks against a battery: none where all has held, and was tried often enough."""
     figures = document["figures"]
     found = {
         "Not all tests passed.": not document["all_tests_passed"],
         "Not everything has held.": not all(map(_has_held, figures)),
-        f"It took longer than {MOST_MINUTES} minutes.": document["minutes"] > MOST_MINUTES,
     }
     for (part, begin), least in LEAST.items():
         tried = _tried(figures, part, begin)
@@ -116,12 +115,14 @@ def _document(figures: list[Line], *, minutes: float, passed: bool) -> Line:
 def page(document: Line) -> list[str]:
     """Return the lines of the page: what speaks against the battery, and a table for each part."""
     figures = document["figures"]
+    said = [f"**{fault}**" for fault in faults(document)] or ["All tests passed."]
+    if document["minutes"] > MOST_MINUTES:  # no fault of the battery's: the machine may be busy
+        said.append(f"**It took longer than {MOST_MINUTES} minutes.**")
     lines = [
         "# Reliability",
         "",
         f"Written by `make proof` on {document['measured_on']} ({document['machine']}), in "
-        f"{document['minutes']:g} minutes. "
-        + (" ".join(f"**{fault}**" for fault in faults(document)) or "All tests passed."),
+        f"{document['minutes']:g} minutes. {' '.join(said)}",
     ]
     for part in dict.fromkeys(figure["part"] for figure in figures):
         lines += ["", f"## {part[:1].upper()}{part[1:]}", "", "| promise | tried | held |", "|---|---:|---:|"]
