@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
 import random
 import signal
 import time
@@ -19,6 +18,7 @@ from airflow_wechat.client.periods import periods_between
 from airflow_wechat.client.reports import Row, get_report
 from airflow_wechat.operators import report as report_operators
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+from dying import die_at
 from proof.figures import figure, record
 from proof.landed import Landed
 from runs import context_of_run
@@ -46,24 +46,17 @@ def load() -> None:
 
 
 def load_and_die(edge: int | None, stores: Event) -> None:
-    """Load; at the ``edge``-th of: before a statement, after it, before a commit, after it: die.
+    """Load, and die at an edge.
 
     :param stores: is set when the first row is about to be stored
     """
-    edges = itertools.count(1)
-
-    def count(*_: object) -> None:
-        if next(edges) == edge:
-            os.kill(os.getpid(), signal.SIGKILL)
 
     def look(connection: object, cursor: object, statement: str, *_: object) -> None:
         if statement.startswith("INSERT"):
             stores.set()
 
     sa.event.listen(sa.engine.Engine, "before_cursor_execute", look)
-    for event in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        sa.event.listen(sa.engine.Engine, event, count)
-    sa.event.listen(sa.pool.Pool, "checkin", count)
+    die_at(edge)
     load()
 
 

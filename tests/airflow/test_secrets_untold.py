@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import signal
 from datetime import date
 from importlib.util import find_spec
-from itertools import product
+from itertools import count, product
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
@@ -25,7 +27,8 @@ from client.guarded import PLACES, guarded_sandbox, listening, only_at, refused
 from client.own_troubles import some_of
 from client.sandboxed import DAILY
 from client.troubled import TOKEN_PATHS
-from proof.figures import figure
+from dying import die_at
+from proof.figures import figure, trial
 from runs import connect, context_of_run
 from structured_logs import structured_logged
 
@@ -212,6 +215,63 @@ def test_a_task_that_waits_leaves_no_secret(sandbox, road, sqlite_target, tmp_pa
             hook = WeChatHook()
             assert trigger._any_worth_asking_for(hook)
             told.check(trigger, hook, vars(hook))
+
+
+class Written(list):
+    """Writes down at once what is logged: whoever is killed keeps nothing."""
+
+    def __init__(self, file):
+        super().__init__()
+        self._file = file
+
+    def append(self, line):
+        with self._file.open("a") as written:
+            written.write(f"{line}\n")
+
+
+def side_by_side(told, folder, operators, edge=None):
+    """Run tasks at one moment, each in a process that writes down what it logs; return how they ended.
+
+    :param edge: kill each there
+    """
+    forking = multiprocessing.get_context("fork")
+    start = forking.Barrier(len(operators))
+
+    def process(number, operator):
+        told.log.lines = Written(folder / f"logged-{number}")
+        die_at(edge)
+        start.wait(60)
+        operator.execute(context_of_run())
+
+    processes = [forking.Process(target=process, args=numbered) for numbered in enumerate(operators)]
+    for one in processes:
+        one.start()
+    for one in processes:
+        one.join(60)
+    return [one.exitcode for one in processes]
+
+
+@every_road
+def test_a_load_that_is_killed_leaves_no_secret(sandbox, road, sqlite_target, tmp_path, told):
+    _, load, _ = operators(tmp_path)
+    run(load)
+    with figure(PART, "a load that is killed: what it had logged, the database's files") as counted:
+        for edge in count(2, 3):
+            if side_by_side(told, tmp_path, [load], edge) != [-signal.SIGKILL]:
+                break
+            logged = (tmp_path / "logged-0").read_text()
+            with counted.trial((road, edge)):
+                told.check(heard=False)
+    assert "connectionpool" in logged  # the last one at least had asked WeChat
+
+
+@every_road
+def test_loads_at_one_moment_leave_no_secret(sandbox, road, sqlite_target, tmp_path, told):
+    loads = [operators(tmp_path)[1] for _ in range(8)]
+    with trial(PART, "eight loads at one moment: what they log, the database's files"):
+        assert side_by_side(told, tmp_path, loads) == [0] * 8
+        assert "connectionpool" in (tmp_path / "logged-7").read_text()
+        told.check(heard=False)
 
 
 def test_the_shared_classic_token_is_in_a_file_of_its_own_alone(sandbox, monkeypatch, tmp_path, canaries):
