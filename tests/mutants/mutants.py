@@ -148,7 +148,7 @@ def mutated(module: str) -> dict[str, Any]:
 
 def _survives(folder: Path, module: str, name: str) -> bool:
     """Tell whether a change survives in a process of its own, where it counts for imports as well."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *AGAIN.get(module, ()), *_tests_of(module)]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *_tests_of(module), *AGAIN.get(module, ())]
     return any(_passes(command, folder / "mutants", name) for _ in range(_TRIES))
 
 
