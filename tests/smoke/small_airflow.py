@@ -44,6 +44,9 @@ _SETTINGS = {
     "TRIGGERER__DEFAULT_CAPACITY": "10",
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
 }
+# The workers that 2.11's `dags backfill` forks close what is in its pool, also a connection that it takes out
+# of it at that moment.
+_WITHOUT_POOL = {"AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED": "False"}
 _FOREIGN = ("AIRFLOW", "WECHAT_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_")
 _METADATA, _TARGET = "airflow", "target"
 
@@ -118,7 +121,7 @@ class SmallAirflow:
         with log.open("a") as output:
             done = subprocess.run(
                 [sys.executable, "-m", "airflow", *arguments],
-                env=self._env,
+                env=self._env | _WITHOUT_POOL,
                 cwd=self._home,
                 stdout=output,
                 stderr=subprocess.STDOUT,
