@@ -118,9 +118,13 @@ def test_where_there_can_be_no_file_a_client_counts_its_own(
     assert allowed(ForcedRefreshes.of(URL, APP, SECRET))
 
 
+@pytest.mark.parametrize("before", [None, "[]"], ids=["without a file", "which cannot be changed"])
 def test_on_a_full_disk_a_client_counts_its_own(
-    now: Now, monkeypatch: pytest.MonkeyPatch, file: Path
+    now: Now, monkeypatch: pytest.MonkeyPatch, file: Path, before: str | None
 ) -> None:
+    if before is not None:
+        file.write_text(before)
+
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
@@ -179,9 +183,12 @@ def test_an_answer_moves_only_what_was_noted_last(now: Now, file: Path) -> None:
     assert json.loads(file.read_text()) == [NOON - 90, NOON - 60, NOON + 5]
 
 
+BIG = b"[%d]" % 10**400
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[", b"7", b"null", b'["x"]', b"[null]", b"[[1]]", b"[1e400]", b"\xff", b"[" * 100_000],
+    [b"", b"[", b"7", b"null", b'["x"]', b"[null]", b"[[1]]", b"[1e400]", BIG, b"\xff", b"[" * 100_000],
     ids=lambda content: repr(content[:8]).replace("\\", ""),
 )
 def test_a_file_that_says_no_moments_is_none(now: Now, file: Path, content: bytes) -> None:
