@@ -486,9 +486,10 @@ def test_what_unpacks_without_end_takes_little_memory(server: ScriptedServer, ti
     assert peak < 20_000_000
 
 
-def test_packed_answers_are_not_asked_for_but_read(server: ScriptedServer) -> None:
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip"])
+def test_packed_answers_are_not_asked_for_but_read(server: ScriptedServer, coding: str) -> None:
     packed = gzip.compress(json.dumps(OK).encode())
-    server.on(PATH, Reply(packed, headers=(("Content-Encoding", "GZIP"),)))
+    server.on(PATH, Reply(packed, headers=(("Content-Encoding", coding),)))
 
     assert post(server.url) == OK
     assert server.requests[0].headers["Accept-Encoding"] == "identity"
@@ -498,8 +499,44 @@ def test_a_packed_answer_without_its_end_is_refused(server: ScriptedServer) -> N
     packed = gzip.compress(json.dumps(OK).encode())[:-8]
     server.on(PATH, Reply(packed, headers=(("Content-Encoding", "gzip"),)))
 
-    with pytest.raises(CheckAnswerError, match="a gzip answer without its end"):
+    with pytest.raises(CheckAnswerError, match=f"^from {PATH}: a gzip answer without its end. What"):
         post(server.url)
+
+
+def test_what_is_packed_otherwise_than_it_says_is_called_so(server: ScriptedServer) -> None:
+    server.on(PATH, Reply(json.dumps(OK).encode(), headers=(("Content-Encoding", "gzip"),)))
+
+    with pytest.raises(TryAgainError, match=f"^from {PATH}: an answer that is no gzip. What"):
+        post(server.url, tries=1)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "user_and_password"),
+    [
+        (None, None),
+        ("http://proxy:1", None),
+        ("http://a-long-user@proxy:1", None),
+        ("http://user:a%20long%20password@proxy:1", ("user", "a long password")),
+        ("http://:a-long-password@proxy:1", ("", "a-long-password")),
+    ],
+)
+def test_of_a_proxy_its_password_is_secret_and_the_header_that_carries_it(
+    proxy: str | None, user_and_password: tuple[str, str] | None
+) -> None:
+    secrets = Network(proxy=proxy and Secret(proxy)).secrets
+
+    if user_and_password is None:
+        assert secrets == []
+    else:
+        header = base64.b64encode(":".join(user_and_password).encode()).decode()
+        assert secrets == [user_and_password[1], header]
+
+
+def test_of_a_query_that_is_secret_as_a_whole_each_value_is_too() -> None:
+    query = Secret("key=a%20long%20key&page=1")
+    call = transport_module._Call("GET", PATH, query, None, PATH, quoting=False)
+
+    assert call.secrets == [query, "a long key"]
 
 
 def test_an_answer_just_short_enough_is_read(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
