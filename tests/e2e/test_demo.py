@@ -20,6 +20,8 @@ def start(tmp_path):
     env = os.environ | {"PYTHONPATH": f"{PROJECT}/tests:{PROJECT}/dags"}
     command = [sys.executable, "-u", "-m", "e2e.demo", "--home", str(tmp_path / "demo")]
     started = []
+    # What a shell starts in the background ignores it, and so would the demo.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run():
         with (tmp_path / "output").open("w") as output:
@@ -34,6 +36,7 @@ def start(tmp_path):
     for process in started:
         process.terminate()
         process.wait()
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_demo_lands_every_period_and_leaves_no_process(start, tmp_path):
