@@ -18,7 +18,7 @@ from airflow_wechat.client.periods import periods_between
 from airflow_wechat.client.reports import Row, get_report
 from airflow_wechat.operators import report as report_operators
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
-from dying import die_at
+from forked import die_at
 from proof.figures import figure, record
 from proof.landed import Landed
 from runs import context_of_run

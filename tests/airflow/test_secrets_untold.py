@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import signal
 from datetime import date
 from importlib.util import find_spec
@@ -27,7 +26,7 @@ from client.guarded import PLACES, guarded_sandbox, listening, only_at, refused
 from client.own_troubles import some_of
 from client.sandboxed import DAILY
 from client.troubled import TOKEN_PATHS
-from dying import die_at
+from forked import die_at, side_by_side
 from proof.figures import figure, trial
 from runs import connect, context_of_run
 from structured_logs import structured_logged
@@ -229,37 +228,30 @@ class Written(list):
             written.write(f"{line}\n")
 
 
-def side_by_side(told, folder, operators, edge=None):
-    """Run tasks at one moment, each in a process that writes down what it logs; return how they ended.
+def written_down(told, operator, file, edge=None):
+    """Return what runs a task in another process, where what it logs goes to a file.
 
-    :param edge: kill each there
+    :param edge: where the process kills itself
     """
-    forking = multiprocessing.get_context("fork")
-    start = forking.Barrier(len(operators))
 
-    def process(number, operator):
-        told.log.lines = Written(folder / f"logged-{number}")
+    def load():
+        told.log.lines = Written(file)
         die_at(edge)
-        start.wait(60)
         operator.execute(context_of_run())
 
-    processes = [forking.Process(target=process, args=numbered) for numbered in enumerate(operators)]
-    for one in processes:
-        one.start()
-    for one in processes:
-        one.join(60)
-    return [one.exitcode for one in processes]
+    return load
 
 
 @every_road
 def test_a_load_that_is_killed_leaves_no_secret(sandbox, road, sqlite_target, tmp_path, told):
     _, load, _ = operators(tmp_path)
+    file = tmp_path / "logged"
     run(load)
     with figure(PART, "a load that is killed: what it had logged, the database's files") as counted:
         for edge in count(2, 3):
-            if side_by_side(told, tmp_path, [load], edge) != [-signal.SIGKILL]:
+            if side_by_side([written_down(told, load, file, edge)]) != [-signal.SIGKILL]:
                 break
-            logged = (tmp_path / "logged-0").read_text()
+            logged = file.read_text()
             with counted.trial((road, edge)):
                 told.check(heard=False)
     assert "connectionpool" in logged  # the last one at least had asked WeChat
@@ -267,10 +259,11 @@ def test_a_load_that_is_killed_leaves_no_secret(sandbox, road, sqlite_target, tm
 
 @every_road
 def test_loads_at_one_moment_leave_no_secret(sandbox, road, sqlite_target, tmp_path, told):
-    loads = [operators(tmp_path)[1] for _ in range(8)]
+    files = [tmp_path / f"logged-{number}" for number in range(8)]
+    loads = [written_down(told, operators(tmp_path)[1], file) for file in files]
     with trial(PART, "eight loads at one moment: what they log, the database's files"):
-        assert side_by_side(told, tmp_path, loads) == [0] * 8
-        assert "connectionpool" in (tmp_path / "logged-7").read_text()
+        assert side_by_side(loads) == [0] * 8
+        assert all("connectionpool" in file.read_text() for file in files)
         told.check(heard=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,6 +11,7 @@ from airflow_wechat.client.periods import periods_between
 from airflow_wechat.client.reports import get_report
 from airflow_wechat.operators import report as report_operators
 from airflow_wechat.transfers.report_to_sql import WeChatReportToSqlOperator
+from forked import side_by_side
 from proof.figures import record
 from proof.landed import Landed
 from runs import context_of_run
@@ -24,8 +24,6 @@ REPEATS = 100
 
 PART = "side by side"
 
-_processes = multiprocessing.get_context("fork")
-
 
 def load(*, ends_at: datetime | None = None, **arguments) -> None:
     WeChatReportToSqlOperator(
@@ -35,23 +33,6 @@ def load(*, ends_at: datetime | None = None, **arguments) -> None:
 
 def load_range(first: date, last: date) -> None:
     load(begin_date=first, end_date=last)
-
-
-def side_by_side(loads) -> int:
-    """Begin all loads at one moment, each in a process of its own; return how many succeeded."""
-    start = _processes.Barrier(len(loads))
-
-    def process(one) -> None:
-        start.wait()
-        one()
-
-    processes = [_processes.Process(target=process, args=(one,)) for one in loads]
-    for each in processes:
-        each.start()
-    for each in processes:
-        each.join(120)
-        each.kill()  # only one that still waits for another: its exit code tells
-    return sum(each.exitcode == 0 for each in processes)
 
 
 @pytest.fixture
@@ -91,7 +72,7 @@ def all_land(landed, loads, covered, *, with_old: bool) -> bool:
     landed.forget()
     if with_old:
         landed.fill(landed.old(periods).values())
-    return side_by_side(loads) == len(loads) and landed.stored() == landed.answers(periods)
+    return side_by_side(loads) == [0] * len(loads) and landed.stored() == landed.answers(periods)
 
 
 @pytest.mark.proof
